@@ -1,0 +1,1 @@
+"""The engine: everything Temper does, as plain Python that no page is needed for."""

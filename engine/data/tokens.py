@@ -1,0 +1,105 @@
+"""Rows as tokens: what the model reads and which of it carries loss. The trainer, the preview, the length histogram
+and the predicted memory all use this one rendering."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from engine.errors import BadInput, WrongShape
+
+IGNORED = -100  # the label of a token that carries no loss
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """One row. ``labels[i]`` is ``input_ids[i]`` where the token carries loss, else IGNORED."""
+
+    input_ids: list[int]
+    labels: list[int]
+
+
+def document_end(tokenizer: Any) -> int:
+    """The token that ends a document: ``<|endoftext|>`` where there is one, else the end-of-sequence token."""
+    return tokenizer.get_vocab().get("<|endoftext|>", tokenizer.eos_token_id)
+
+
+def end_of_turn(tokenizer: Any) -> int:
+    """The token that ends an assistant's turn in the chat template; BadInput where the template has none."""
+    turns = [{"role": "user", "content": "question"}, {"role": "assistant", "content": "reply"}]
+    text = tokenizer.apply_chat_template(turns, tokenize=False)
+    tail = tokenizer(text[text.rindex("reply") + len("reply") :], add_special_tokens=False)["input_ids"]
+    special = set(tokenizer.all_special_ids) | set(tokenizer.get_added_vocab().values())
+    for token in tail:
+        if token in special:
+            return token
+    raise BadInput(
+        "The chat template ends an answer without a special token, so the model could never learn to stop. "
+        "Choose a tokenizer whose template ends turns with its end-of-sequence token."
+    )
+
+
+def _labelled(tokenizer: Any, text: str, spans: list[tuple[int, int]]) -> Encoded:
+    """``text`` as tokens; those that begin inside one of the character ``spans`` carry loss."""
+    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    labels, span = [], 0
+    for token, (start, stop) in zip(encoded["input_ids"], encoded["offset_mapping"], strict=True):
+        while span < len(spans) and start >= spans[span][1]:
+            span += 1
+        inside = span < len(spans) and start >= spans[span][0] and stop > start
+        labels.append(token if inside else IGNORED)
+    return Encoded(encoded["input_ids"], labels)
+
+
+def _common_prefix(a: str, b: str) -> int:
+    length = min(len(a), len(b))
+    return next((i for i in range(length) if a[i] != b[i]), length)
+
+
+def encode_chat(tokenizer: Any, messages: list[dict[str, Any]], stop: str, tools: Any = None, after: int = 0) -> Encoded:
+    """A conversation rendered by the chat template, with loss on what the assistant says and the end of its turn.
+
+    Only assistant turns from index ``after`` on carry loss. ``stop`` is the text of the end-of-turn token; it lies
+    inside the loss, or the model would not learn to stop.
+    """
+    def render(turns: list[dict[str, Any]], prompt: bool = False) -> str:
+        return tokenizer.apply_chat_template(turns, tools=tools, tokenize=False, add_generation_prompt=prompt)
+
+    whole = render(messages)
+    spans = []
+    for i, message in enumerate(messages):
+        if message["role"] != "assistant" or i < after:
+            continue
+        start = _common_prefix(whole, render(messages[:i], prompt=True)) if i else 0
+        end = whole.find(stop, start + len(str(message.get("content") or "").strip()))
+        if end < 0:
+            raise WrongShape(f"The end-of-turn token {stop} does not follow answer {i + 1}, so the model would never learn to stop.")
+        spans.append((start, end + len(stop)))
+    return _labelled(tokenizer, whole, spans)
+
+
+def encode_row(tokenizer: Any, row: Mapping[str, Any], shape: str) -> Encoded:
+    """A row of a ``text``, ``prompt_completion`` or ``messages`` data set as tokens and labels."""
+    if shape == "text":
+        ids = tokenizer(row["text"], add_special_tokens=False)["input_ids"] + [document_end(tokenizer)]
+        return Encoded(ids, list(ids))
+    if shape == "messages":
+        return encode_chat(tokenizer, row["messages"], tokenizer.decode([end_of_turn(tokenizer)]), row.get("tools"))
+    prompt, completion = row["prompt"], row["completion"]
+    if isinstance(prompt, str):
+        # a plain pair is a conversation of one turn, so that the tuned model can be talked to
+        prompt, completion = [{"role": "user", "content": prompt}], [{"role": "assistant", "content": completion}]
+    stop = tokenizer.decode([end_of_turn(tokenizer)])
+    return encode_chat(tokenizer, list(prompt) + list(completion), stop, row.get("tools"), after=len(prompt))
+
+
+def encode_texts(tokenizer: Any, texts: Iterable[str], batch: int = 1000) -> Iterator[list[int]]:
+    """Documents as tokens, each with its end, many at a time."""
+    end = document_end(tokenizer)
+    held: list[str] = []
+    for text in texts:
+        held.append(text)
+        if len(held) == batch:
+            yield from (ids + [end] for ids in tokenizer(held, add_special_tokens=False)["input_ids"])
+            held = []
+    if held:
+        yield from (ids + [end] for ids in tokenizer(held, add_special_tokens=False)["input_ids"])

@@ -1,0 +1,73 @@
+"""What can be wrong, as one tree. Every message is written for the person who reads it: what is so, and what to do next.
+
+TemperError
+├── BadInput            what was asked for or handed in cannot be used (exit code 2)
+│   ├── UnreadableFile  a file cannot be read at all
+│   ├── WrongShape      rows do not have the columns that the work needs
+│   ├── NotFound        no such dataset, model, run or method
+│   └── Unreachable     a model id or address does not answer
+├── GateFailed          measured, and below the bar (exit code 3)
+├── RunFailed           a run ended badly (exit code 4); ``kind`` is one of FAILURES
+├── TryLater            the state has changed meanwhile, or something else is at work
+└── Damaged             something stored is not as it was written
+"""
+
+
+class TemperError(Exception):
+    """Something that a person can be told as it stands."""
+
+    exit_code = 1
+
+
+class BadInput(TemperError):
+    exit_code = 2
+
+
+class UnreadableFile(BadInput):
+    pass
+
+
+class WrongShape(BadInput):
+    pass
+
+
+class NotFound(BadInput):
+    pass
+
+
+class Unreachable(BadInput):
+    pass
+
+
+class GateFailed(TemperError):
+    exit_code = 3
+
+
+class TryLater(TemperError):
+    pass
+
+
+class Damaged(TemperError):
+    pass
+
+
+# the classes a failed run falls into, each with the one thing to do next
+FAILURES = {
+    "out of memory": "Choose a smaller batch or maximum length, or LoRA instead of full fine-tuning, and run again.",
+    "disk full": "Free some space (Models shows what checkpoints take), then resume from the last checkpoint.",
+    "not a number": "The loss stopped being a number. Lower the learning rate and run again.",
+    "bad data": "Look at the row named above, mend or drop it, freeze a new version and run again.",
+    "killed": "Something ended the process from outside. Resume continues from the last whole checkpoint.",
+    "lost": "The machine or the engine went away during the run. Resume continues from the last whole checkpoint.",
+    "bug": "This is a fault in the program, not in your data. The log holds the details.",
+}
+
+
+class RunFailed(TemperError):
+    """A run that ended badly; ``kind`` is one of ``FAILURES``."""
+
+    exit_code = 4
+
+    def __init__(self, message: str, kind: str = "bug") -> None:
+        super().__init__(message)
+        self.kind = kind

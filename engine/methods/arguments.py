@@ -1,0 +1,135 @@
+"""Settings that every gradient-based method shares, and how they become the trainer's arguments."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.methods.loading import Device
+from engine.methods.method import setting
+
+TUNINGS = ("lora", "full")
+OPTIMIZER = "adamw_torch_fused"
+
+
+@dataclass(frozen=True)
+class CommonSettings:
+    """What any method of gradient descent asks for."""
+
+    learning_rate: float = setting(
+        0.0, "Size of a step. 0 chooses it from the model's size and the tuning, and says so", low=0, high=1
+    )
+    epochs: float = setting(3.0, "How often every row is seen; used when steps is 0", low=0.01, high=1000)
+    steps: int = setting(0, "Optimiser steps to make; 0 means as many as the epochs come to", low=0, high=10_000_000)
+    batch_size: int = setting(16, "Rows per optimiser step", low=1, high=4096)
+    micro_batch: int = setting(
+        0, "Rows computed at once; the rest of the batch is accumulated. 0 chooses it from the memory", low=0, high=4096
+    )
+    max_length: int = setting(512, "Longest row in tokens; what is longer is cut at the end", low=8, high=1_048_576)
+    warmup: float = setting(0.05, "Share of the steps over which the learning rate rises from 0", low=0, high=1)
+    schedule: str = setting(
+        "cosine", "How the learning rate falls after that", choices=("cosine", "linear", "constant"), group="Optimiser"
+    )
+    weight_decay: float = setting(0.0, "Pull of the weights towards 0", low=0, high=1, group="Optimiser")
+    clip: float = setting(1.0, "Largest norm of a gradient; longer ones are shortened", low=0.001, high=1000, group="Optimiser")
+    evaluate_share: float = setting(0.05, "Share of the rows held out to measure the loss on", low=0, high=0.5, group="Watching")
+    evaluations: int = setting(5, "How often the held-out loss is measured and samples are written", low=0, high=1000, group="Watching")
+    checkpoints: int = setting(3, "How many checkpoints are written on the way, beside the last", low=0, high=1000, group="Watching")
+
+
+@dataclass(frozen=True)
+class LoraSettings:
+    """What LoRA asks for (Hu et al. 2021)."""
+
+    tuning: str = setting("lora", "LoRA trains a small adapter beside the frozen base; full trains every weight", choices=TUNINGS, group="LoRA")
+    lora_rank: int = setting(16, "Rank of the adapter's matrices", low=1, high=1024, group="LoRA")
+    lora_alpha: int = setting(32, "Scale of the adapter; divided by the rank", low=1, high=4096, group="LoRA")
+    lora_dropout: float = setting(0.0, "Share of the adapter's inputs dropped while training", low=0, high=0.9, group="LoRA")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The choices that follow from data, model and machine, each with its reason, made before the first step."""
+
+    steps: int
+    micro_batch: int
+    accumulation: int
+    learning_rate: float
+    bfloat16: bool
+    reasons: dict[str, str]
+
+
+def auto_learning_rate(parameters: int, tuning: str) -> float:
+    """A rate that has proven itself for this size: it falls with the root of the number of weights; LoRA takes ten times more.
+
+    Full fine-tuning: 1e-3 at 3 million weights, 1e-5 at 7 billion and above, bounded by these.
+    """
+    slope = math.log(1e-3 / 1e-5) / math.log(7e9 / 3e6)
+    rate = 1e-3 * (3e6 / max(parameters, 1)) ** slope
+    rate = min(1e-3, max(1e-5, rate))
+    return float(f"{rate * (10 if tuning == 'lora' and parameters > 5e7 else 3 if tuning == 'lora' else 1):.2g}")
+
+
+def plan(settings: Any, rows: int, parameters: int, dtype: str, tuning: str, device: Device, longest: int) -> Plan:
+    """Steps, micro-batch, rate and precision for ``rows`` training rows (or packed blocks)."""
+    reasons = {}
+    micro = settings.micro_batch or _micro_batch(settings.batch_size, parameters, longest, device)
+    micro = min(micro, settings.batch_size)
+    while settings.batch_size % micro:
+        micro -= 1
+    if micro < settings.batch_size:
+        reasons["micro_batch"] = f"{micro} rows at once, so that a step fits into memory"
+    per_epoch = max(1, math.ceil(rows / settings.batch_size))
+    steps = settings.steps or max(1, math.ceil(per_epoch * settings.epochs))
+    rate = settings.learning_rate or auto_learning_rate(parameters, tuning)
+    if not settings.learning_rate:
+        reasons["learning_rate"] = f"{rate:g}, from the model's {parameters / 1e6:.1f}M weights and {tuning} tuning"
+    bfloat16 = dtype == "bfloat16" or (dtype == "auto" and device.bfloat16)
+    reasons["dtype"] = "bfloat16 matrix products, float32 weights" if bfloat16 else "float32"
+    return Plan(steps, micro, settings.batch_size // micro, rate, bfloat16, reasons)
+
+
+def _micro_batch(batch_size: int, parameters: int, longest: int, device: Device) -> int:
+    """Rows at once: activations of about 60 bytes per token and root of the weights, in a quarter of the memory."""
+    per_row = 60 * longest * math.sqrt(max(parameters, 1))
+    return max(1, min(batch_size, int(device.memory * 0.25 / per_row)))
+
+
+def trainer_arguments(settings: Any, chosen: Plan, folder: Path, seed: int, on_cpu: bool) -> dict[str, Any]:
+    """The arguments of transformers' Trainer that the common settings stand for.
+
+    TRL turns bf16 and gradient checkpointing on by default; on a CPU checkpointing only costs time, so it is off.
+    """
+    def every(times: int) -> int:
+        return max(1, chosen.steps // (times + 1)) if times else chosen.steps + 1
+
+    return {
+        "output_dir": str(folder),
+        "max_steps": chosen.steps,
+        "per_device_train_batch_size": chosen.micro_batch,
+        "per_device_eval_batch_size": chosen.micro_batch,
+        "gradient_accumulation_steps": chosen.accumulation,
+        "learning_rate": chosen.learning_rate,
+        "lr_scheduler_type": settings.schedule,
+        "warmup_steps": round(settings.warmup * chosen.steps),
+        "weight_decay": settings.weight_decay,
+        "max_grad_norm": settings.clip,
+        "optim": OPTIMIZER,
+        "bf16": chosen.bfloat16,
+        "gradient_checkpointing": not on_cpu,
+        "use_cpu": on_cpu,
+        "logging_strategy": "steps",
+        "logging_steps": 1,
+        "logging_first_step": True,
+        "eval_strategy": "no",
+        "save_strategy": "no",
+        "report_to": "none",
+        "disable_tqdm": True,
+        "seed": seed,
+        "data_seed": seed,
+        "dataloader_num_workers": 0,
+        "dataloader_pin_memory": not on_cpu,
+        "push_to_hub": False,
+        "eval_steps": every(settings.evaluations),
+        "save_steps": every(settings.checkpoints),
+    }

@@ -1,0 +1,89 @@
+"""The trainer that pre-training and SFT share: TRL's, with whole checkpoints, live figures and a stop that is asked for.
+
+A checkpoint is written into a folder beside its place; when everything is on disk a manifest with the hash of each file
+is written last and the folder is renamed. A folder without its manifest is never read.
+"""
+
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from transformers import TrainerCallback
+from trl import SFTTrainer
+
+from engine.errors import RunFailed
+from engine.methods.method import Reporter
+from storage import files
+
+SKIPPED = ("total_flos", "epoch", "train_runtime", "train_samples_per_second", "train_steps_per_second", "train_loss")
+NAMES = {"mean_token_accuracy": "token_accuracy", "grad_norm": "gradient_norm", "num_tokens": "tokens"}
+
+
+class Watch(TrainerCallback):
+    """Tells the reporter what the trainer logs, and asks the trainer to stop when someone asked the run to."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        self.reporter = reporter
+        self.stopped = False
+        self._last = time.perf_counter()
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._last = time.perf_counter()
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
+        self.reporter.metrics(state.global_step, {"seconds_per_step": time.perf_counter() - self._last})
+        if state.global_step >= state.max_steps:
+            return control
+        control.should_evaluate = bool(args.eval_steps) and state.global_step % int(args.eval_steps) == 0
+        control.should_save = state.global_step % int(args.save_steps) == 0
+        if self.reporter.stop_requested():
+            self.stopped = control.should_save = control.should_training_stop = True
+        return control
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
+        values = {NAMES.get(k, k): float(v) for k, v in (logs or {}).items() if k not in SKIPPED and _is_number(v)}
+        if values:
+            self.reporter.metrics(state.global_step, values)
+        loss = values.get("loss")
+        if loss is not None and loss != loss:
+            raise RunFailed(f"The loss of step {state.global_step} is not a number.", "not a number")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+class WholeCheckpoints:
+    """Mixed into a trainer: its checkpoints are either whole or not there."""
+
+    checkpoints: Path
+    reporter: Reporter
+
+    def _get_output_dir(self, trial: Any = None) -> str:
+        return str(self.checkpoints / "writing")
+
+    def create_model_card(self, *_: Any, **__: Any) -> None:
+        """No card: the registry knows where a model comes from."""
+
+    def _save_checkpoint(self, model: Any, trial: Any = None) -> None:
+        writing = self.checkpoints / "writing"
+        shutil.rmtree(writing, ignore_errors=True)
+        writing.mkdir(parents=True)
+        super()._save_checkpoint(model, trial)  # type: ignore[misc]
+        step = self.state.global_step  # type: ignore[attr-defined]
+        whole = self.checkpoints / f"step-{step:08d}"
+        files.seal(writing / f"checkpoint-{step}")
+        files.replace_folder(writing / f"checkpoint-{step}", whole)
+        shutil.rmtree(writing, ignore_errors=True)
+        self.reporter.checkpoint(step, whole)
+
+
+class LanguageTrainer(WholeCheckpoints, SFTTrainer):
+    """TRL's SFT trainer over rows that are already tokens."""
+
+    def __init__(self, *args: Any, checkpoints: Path, reporter: Reporter, **kwargs: Any) -> None:
+        self.checkpoints = checkpoints
+        self.reporter = reporter
+        self.watch = Watch(reporter)
+        super().__init__(*args, callbacks=[self.watch], **kwargs)

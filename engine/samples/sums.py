@@ -1,0 +1,71 @@
+"""Small sums, written bare and as stories. Numbers are spelled digit by digit by the tokenizer."""
+
+import random
+from dataclasses import dataclass
+
+from engine.samples.facts import GOODS
+from engine.samples.names import Pool
+
+
+@dataclass(frozen=True)
+class Sum:
+    """An expression of whole numbers and what it comes to."""
+
+    expression: str
+    value: int
+
+
+def draw(rng: random.Random) -> Sum:
+    """A sum of two or three numbers below 100, a difference that is not negative, or a product of digits."""
+    kind = rng.choices(("small", "add", "subtract", "multiply", "three"), (2, 5, 4, 2, 2))[0]
+    if kind == "small":
+        a, b = rng.randint(0, 9), rng.randint(0, 9)
+        return Sum(f"{a} + {b}", a + b)
+    if kind == "multiply":
+        a, b = rng.randint(2, 9), rng.randint(2, 9)
+        return Sum(f"{a} * {b}", a * b)
+    a, b = rng.randint(10, 99), rng.randint(2, 99)
+    if kind == "add":
+        return Sum(f"{a} + {b}", a + b)
+    if kind == "subtract":
+        a, b = max(a, b), min(a, b)
+        return Sum(f"{a} - {b}", a - b)
+    c = rng.randint(2, 30)
+    return Sum(f"{a} + {b} + {c}", a + b + c)
+
+
+def page(rng: random.Random) -> str:
+    """Ten to eighteen sums, one a line."""
+    sums = [draw(rng) for _ in range(rng.randint(10, 18))]
+    form = rng.choice(("{e} = {v}", "{e} = {v}", "{e} is {v}", "{e} makes {v}"))
+    return "\n".join(form.format(e=s.expression, v=s.value) for s in sums)
+
+
+def compare(rng: random.Random) -> str:
+    """Pairs of numbers with the larger and the smaller named, and short lists put in order."""
+    lines = []
+    for _ in range(rng.randint(3, 6)):
+        a, b = rng.sample(range(1, 200), 2)
+        lines.append(rng.choice((f"{a} or {b}, the larger: {max(a, b)}", f"{a} or {b}, the smaller: {min(a, b)}")))
+    numbers = rng.sample(range(1, 100), rng.randint(3, 4))
+    lines.append(f"{', '.join(map(str, numbers))} in order: {', '.join(map(str, sorted(numbers)))}")
+    return "\n".join(lines)
+
+
+def story(pool: Pool, rng: random.Random) -> tuple[str, str, int]:
+    """A story, its question and the number that answers it."""
+    name, other = rng.sample(pool.people, 2)
+    goods = rng.choice(GOODS)
+    a, b = rng.randint(3, 60), rng.randint(2, 39)
+    if rng.random() < 0.5:
+        text = rng.choice((f"{name} has {a} {goods} and buys {b} more.", f"{name} has {a} {goods}. {other} brings {b} {goods}."))
+        return text, f"How many {goods} does {name} have now?", a + b
+    a, b = max(a, b), min(a, b)
+    text = rng.choice((f"{name} has {a} {goods} and sells {b}.", f"{name} has {a} {goods} and gives {b} to {other}."))
+    return text, f"How many {goods} does {name} have now?", a - b
+
+
+def stories(pool: Pool, rng: random.Random) -> str:
+    """Two to four stories with question and answer."""
+    told = [story(pool, rng) for _ in range(rng.randint(2, 4))]
+    return "\n".join(f"{text}\nQuestion: {question}\nAnswer: {value}" for text, question, value in told)

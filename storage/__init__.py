@@ -1,0 +1,1 @@
+"""Where facts lie: the only SQL, the only paths."""

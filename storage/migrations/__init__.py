@@ -1,0 +1,8 @@
+"""The numbered migrations, in order. One that has been released is never changed; a new one is added."""
+
+from sqlite_utils.migrations import Migrations
+
+from storage.migrations import m0001_first_road
+
+MIGRATIONS = Migrations("temper")
+MIGRATIONS(name="0001_first_road")(m0001_first_road.apply)

@@ -1,0 +1,149 @@
+"""The nouns: what is stored, as frozen dataclasses. Times are UTC text in ISO 8601."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+RUN_KINDS = ("train", "measure", "download", "build")
+LIVE = ("queued", "running")
+ENDED = ("succeeded", "failed", "stopped", "interrupted")
+STATUSES = LIVE + ENDED
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One frozen version of rows. ``steps`` says what made it, ``problems`` what was left out and why."""
+
+    id: int
+    name: str
+    version: int
+    shape: str
+    rows: int
+    sha256: str
+    parent_id: int | None
+    steps: list[dict[str, Any]]
+    problems: list[dict[str, Any]]
+    bytes: int
+    created_at: str
+
+    @property
+    def title(self) -> str:
+        return f"{self.name}@{self.version}"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that decides a training, and nothing else may."""
+
+    method: str
+    model_id: int
+    dataset_id: int
+    settings: Mapping[str, Any]
+    seed: int = 0
+    dtype: str = "auto"
+    where: str = "local"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One go at a piece of work and its life. ``request`` holds what its kind of work needs (a train run's is its recipe)."""
+
+    id: int
+    kind: str
+    name: str
+    status: str
+    request: dict[str, Any]
+    stop_requested: bool
+    reason: str | None
+    failure: str | None
+    next_step: str | None
+    summary: dict[str, Any]
+    parent_id: int | None
+    priority: float
+    created_at: str
+    started_at: str | None
+    ended_at: str | None
+
+    @property
+    def recipe(self) -> Recipe:
+        return Recipe(**self.request)
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened in a run: a phase, a log line, a sample, a checkpoint."""
+
+    seq: int
+    run_id: int
+    at: str
+    kind: str
+    step: int | None
+    body: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """The value of one series of a run at one step; ``seq`` rises with every write of the run."""
+
+    series: str
+    step: int
+    value: float
+    seq: int
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A whole checkpoint of a run on disk."""
+
+    run_id: int
+    step: int
+    path: str
+    bytes: int
+    created_at: str
+
+
+@dataclass(frozen=True)
+class Model:
+    """Weights on disk and where they come from. An ``adapter`` speaks only together with its base."""
+
+    id: int
+    name: str
+    kind: str  # "model" or "adapter"
+    path: str
+    base_id: int | None
+    run_id: int | None
+    fingerprint: str
+    parameters: int
+    bytes: int
+    dtype: str
+    context: int
+    license: str | None
+    template: str  # where the chat template comes from: "own" or "standard"
+    source: str
+    created_at: str
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A measured value with its 95 % interval and the number of items it rests on."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One subject's score on one data set; its items are kept one by one."""
+
+    id: int
+    model_id: int
+    dataset_id: int
+    run_id: int | None
+    value: float
+    low: float
+    high: float
+    n: int
+    settings: dict[str, Any] = field(default_factory=dict)
+    created_at: str = ""
