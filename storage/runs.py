@@ -140,3 +140,10 @@ def using_dataset(home: Home, dataset_id: int) -> list[int]:
 def history(home: Home, run_id: int) -> list[dict[str, Any]]:
     """Every change of a run's state, oldest first."""
     return [dict(r) for r in db.rows(home, "SELECT at, before, after, reason FROM run_history WHERE run_id = ? ORDER BY rowid", run_id)]
+
+
+def unclaim(home: Home, run_id: int) -> bool:
+    """Put a claimed run that no worker ever had back into the queue."""
+    with db.transaction(home) as connection:
+        done = connection.execute("UPDATE run SET status = 'queued' WHERE id = ? AND status = 'running' RETURNING id", (run_id,))
+        return done.fetchone() is not None

@@ -1,39 +1,45 @@
 """What pre-training and SFT have in common: rows become tokens, a trainer runs over them, the weights are saved."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from engine.data import tokens
 from engine.errors import BadInput
-from engine.methods import arguments, loading
+from engine.methods import arguments, attention, batching, loading
 from engine.methods.method import Trained, Training
 from storage import files
+
+SAMPLES = 3  # prompts that are answered at every evaluation
 
 
 @dataclass(frozen=True)
 class Material:
-    """Tokenised rows (``input_ids``, ``labels``) to train on and to hold out, and the tokenizer that made them."""
+    """Tokenised rows (``input_ids``, ``labels``) to train on and to hold out, and what is asked at each evaluation."""
 
     train: Any
     held_out: Any | None
     tokenizer: Any
-    longest: int
+    lengths: Sequence[int]
+    prompts: list[Any]  # conversations, or the beginnings of texts
 
 
-def _arrow(rows: list[Any], labels: list[Any] | None) -> Any:
-    """Lists of token ids as a datasets.Dataset, without a Python object per token."""
+def _column(lists: Sequence[Any]) -> Any:
     import numpy
+    import pyarrow
+
+    offsets = numpy.concatenate([[0], numpy.cumsum([len(r) for r in lists])]).astype(numpy.int64)
+    values = numpy.concatenate([numpy.asarray(r, numpy.int32) for r in lists])
+    return pyarrow.LargeListArray.from_arrays(pyarrow.array(offsets), pyarrow.array(values))
+
+
+def _arrow(rows: Sequence[Any], labels: Sequence[Any]) -> Any:
+    """Lists of token ids as a datasets.Dataset, without a Python object per token."""
     import pyarrow
     from datasets import Dataset
 
-    def column(lists: list[Any]) -> Any:
-        offsets = numpy.concatenate([[0], numpy.cumsum([len(r) for r in lists])]).astype(numpy.int64)
-        values = numpy.concatenate([numpy.asarray(r, numpy.int32) for r in lists]) if lists else numpy.zeros(0, numpy.int32)
-        return pyarrow.LargeListArray.from_arrays(pyarrow.array(offsets), pyarrow.array(values))
-
-    table = {"input_ids": column(rows), "labels": column(labels if labels is not None else rows)}
-    return Dataset(pyarrow.table(table))
+    return Dataset(pyarrow.table({"input_ids": _column(rows), "labels": _column(labels)})) if rows else None
 
 
 def blocks(training: Training) -> Material:
@@ -42,7 +48,7 @@ def blocks(training: Training) -> Material:
     import polars
 
     tokenizer = loading.load_tokenizer(training.base)
-    texts = polars.read_parquet(training.data, columns=["text"])["text"]
+    texts = polars.read_parquet(training.data, columns=["text"])["text"].sample(fraction=1, shuffle=True, seed=training.seed)
     length = training.settings.max_length
     held = int(len(texts) * training.settings.evaluate_share)
 
@@ -52,15 +58,82 @@ def blocks(training: Training) -> Material:
         return [joined[i : i + length] for i in range(0, len(joined), length)]
 
     training.reporter.phase("tokenizing")
-    rows = cut(texts[held:])
+    rows, out = cut(texts[held:]), cut(texts[:held])
     if not rows:
         raise BadInput("The data set holds no text to train on.")
-    return Material(_arrow(rows, None), _arrow(cut(texts[:held]), None) if held else None, tokenizer, length)
+    beginnings = [text[: len(text) // 2][:200] for text in (texts[:held] if held else texts)[:SAMPLES].to_list()]
+    return Material(_arrow(rows, rows), _arrow(out, out), tokenizer, [len(r) for r in rows], beginnings)
+
+
+def conversations(training: Training) -> Material:
+    """The rows of a ``messages`` or ``prompt_completion`` data set as tokens, loss on the answers, cut at ``max_length``."""
+    import polars
+
+    tokenizer = loading.load_tokenizer(training.base)
+    frame = polars.read_parquet(training.data)
+    order = polars.int_range(len(frame), eager=True).sample(fraction=1, shuffle=True, seed=training.seed).to_list()
+    held = int(len(frame) * training.settings.evaluate_share)
+    training.reporter.phase("tokenizing")
+    limit, cut, lost = training.settings.max_length, 0, 0
+    encoded: list[tokens.Encoded | None] = []
+    for row in (frame.row(i, named=True) for i in order):
+        whole = tokens.encode_row(tokenizer, row, training.shape)
+        cut += len(whole.input_ids) > limit
+        short = tokens.Encoded(whole.input_ids[:limit], whole.labels[:limit])
+        useful = any(label != tokens.IGNORED for label in short.labels[1:])
+        lost += not useful
+        encoded.append(short if useful else None)
+    if cut:
+        training.reporter.log(f"{cut} rows are longer than {limit} tokens and were cut; of {lost} rows no answer is left, they are not used.")
+    out, rows = [e for e in encoded[:held] if e], [e for e in encoded[held:] if e]
+    if not rows:
+        raise BadInput(f"No row has an answer within {limit} tokens. Raise max_length.")
+    asked = [_prompt(frame.row(i, named=True), training.shape) for i in order[: max(held, SAMPLES)][:SAMPLES]]
+    return Material(
+        _arrow([e.input_ids for e in rows], [e.labels for e in rows]),
+        _arrow([e.input_ids for e in out], [e.labels for e in out]),
+        tokenizer, [len(e.input_ids) for e in rows], asked,
+    )  # fmt: skip
+
+
+def _prompt(row: dict[str, Any], shape: str) -> list[dict[str, Any]]:
+    """What comes before the last answer of a row."""
+    if shape == "messages":
+        turns = [dict(turn) for turn in row["messages"]]
+        return turns[: max(i for i, turn in enumerate(turns) if turn["role"] == "assistant")]
+    prompt = row["prompt"]
+    return [{"role": "user", "content": prompt}] if isinstance(prompt, str) else [dict(turn) for turn in prompt]
+
+
+def _way(training: Training, material: Material, config: Any, rows: int) -> batching.Batching:
+    """The batching that was asked for, or the one that the lengths call for."""
+    ragged = attention.can_be_ragged(config, max(material.lengths))
+    asked = getattr(training.settings, "batching", "auto")
+    if asked == "auto":
+        return batching.choose(material.lengths, rows, ragged)
+    if asked in ("padding_free", "packed") and not ragged:
+        raise BadInput(f"Batching {asked} needs full causal attention, and this model's layers look through a window. Choose grouped.")
+    return batching.Batching(asked, "as set", batching.padding_factor(material.lengths, rows))
+
+
+def _trainable(training: Training, fresh: bool, implementation: str) -> tuple[Any, Any]:
+    """The model to train and the LoRA configuration to wrap it with (None for full tuning or a continued adapter)."""
+    from peft import LoraConfig, PeftModel
+
+    settings = training.settings
+    model = loading.load_model(training.base, "float32", fresh=fresh, attention=implementation, seed=training.seed)
+    if settings.tuning == "full":
+        return (PeftModel.from_pretrained(model, str(training.adapter)).merge_and_unload() if training.adapter else model), None
+    if training.adapter:
+        return PeftModel.from_pretrained(model, str(training.adapter), is_trainable=True), None
+    return model, LoraConfig(
+        r=settings.lora_rank, lora_alpha=settings.lora_alpha, lora_dropout=settings.lora_dropout,
+        target_modules="all-linear", task_type="CAUSAL_LM",
+    )  # fmt: skip
 
 
 def train(training: Training, material: Material, fresh: bool = False, compile: bool = False) -> Trained:
     """Run the trainer over ``material`` and leave the adapter or the whole model in ``training.folder / "model"``."""
-    from peft import LoraConfig
     from trl import SFTConfig
 
     from engine.methods.trainer import LanguageTrainer
@@ -68,36 +141,50 @@ def train(training: Training, material: Material, fresh: bool = False, compile: 
     settings, reporter = training.settings, training.reporter
     here = loading.device()
     reporter.phase("loading")
-    model = loading.load_model(training.base, "float32", fresh=fresh, seed=training.seed)
+    config = loading.load_config(training.base)
+    way = _way(training, material, config, settings.batch_size)
+    model, lora = _trainable(training, fresh, attention.register() if way.way in ("padding_free", "packed") else "sdpa")
     weights = sum(p.numel() for p in model.parameters())
-    chosen = arguments.plan(settings, len(material.train), weights, training.dtype, settings.tuning, here, material.longest)
+    longest = max(material.lengths)
+    chosen = arguments.plan(settings, len(material.train), weights, training.dtype, settings.tuning, here, longest)
+    reporter.log(f"device: {here.label}")
+    reporter.log(f"batching: {way.way}, {way.reason}")
     for name, reason in chosen.reasons.items():
         reporter.log(f"{name}: {reason}")
     if compile:
         for layer in model.model.layers:
             layer.compile()
-    lora = LoraConfig(
-        r=settings.lora_rank, lora_alpha=settings.lora_alpha, lora_dropout=settings.lora_dropout,
-        target_modules="all-linear", task_type="CAUSAL_LM",
-    ) if settings.tuning == "lora" else None  # fmt: skip
-    base_arguments = arguments.trainer_arguments(settings, chosen, training.folder / "trainer", training.seed, here.name == "cpu")
+    common = arguments.trainer_arguments(settings, chosen, training.folder / "trainer", training.seed, here.name == "cpu")
     trainer = LanguageTrainer(
         model=model,
-        args=SFTConfig(**base_arguments, max_length=None),
+        args=SFTConfig(
+            **common,
+            max_length=settings.max_length if way.way == "packed" else None,
+            packing=way.way == "packed",
+            packing_strategy="bfd_split",
+            eval_packing=False,
+            padding_free=way.way == "padding_free",
+            train_sampling_strategy="group_by_length" if way.way == "grouped" else "random",
+            neftune_noise_alpha=getattr(settings, "neftune", 0) or None,
+        ),
         train_dataset=material.train,
         eval_dataset=material.held_out,
         processing_class=material.tokenizer,
         peft_config=lora,
         checkpoints=training.folder / "checkpoints",
         reporter=reporter,
+        prompts=material.prompts,
     )
+    reporter.metrics(0, {"planned_steps": chosen.steps})
     reporter.phase("training")
     trainer.train(resume_from_checkpoint=str(training.resume_from) if training.resume_from else None)
-    summary = {"steps": trainer.state.global_step, "weights": weights, "stopped": trainer.watch.stopped}
+    summary = {"steps": trainer.state.global_step, "weights": weights, "stopped": trainer.watch.stopped, "batching": way.way}
+    if trainer.watch.stopped:
+        return Trained(training.folder, "adapter" if settings.tuning == "lora" else "model", summary)
     if material.held_out is not None:
         summary["held_out_loss"] = trainer.evaluate()["eval_loss"]
     reporter.phase("saving")
-    return Trained(save(trainer.model, material.tokenizer, training), settings.tuning == "lora" and "adapter" or "model", summary)
+    return Trained(save(trainer.model, material.tokenizer, training), "adapter" if settings.tuning == "lora" else "model", summary)
 
 
 def save(model: Any, tokenizer: Any, training: Training) -> Path:
@@ -105,8 +192,7 @@ def save(model: Any, tokenizer: Any, training: Training) -> Path:
     import torch
 
     target, beside = training.folder / "model", training.folder / "model.writing"
-    dtype = getattr(torch, loading.files_dtype(training.base))
-    model.to(dtype).save_pretrained(beside)
+    model.to(getattr(torch, loading.files_dtype(training.base))).save_pretrained(beside)
     tokenizer.save_pretrained(beside)
     files.seal(beside)
     files.replace_folder(beside, target)

@@ -9,13 +9,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-from transformers import TrainerCallback
+from transformers import PrinterCallback, TrainerCallback
 from trl import SFTTrainer
 
 from engine.errors import RunFailed
+from engine.generation import batch
 from engine.methods.method import Reporter
 from storage import files
 
+SAMPLE_TOKENS = 64
 SKIPPED = ("total_flos", "epoch", "train_runtime", "train_samples_per_second", "train_steps_per_second", "train_loss")
 NAMES = {"mean_token_accuracy": "token_accuracy", "grad_norm": "gradient_norm", "num_tokens": "tokens"}
 
@@ -80,10 +82,25 @@ class WholeCheckpoints:
 
 
 class LanguageTrainer(WholeCheckpoints, SFTTrainer):
-    """TRL's SFT trainer over rows that are already tokens."""
+    """TRL's SFT trainer over rows that are already tokens. At each evaluation it also answers the fixed ``prompts``."""
 
-    def __init__(self, *args: Any, checkpoints: Path, reporter: Reporter, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, checkpoints: Path, reporter: Reporter, prompts: list[Any], **kwargs: Any) -> None:
         self.checkpoints = checkpoints
         self.reporter = reporter
+        self.prompts = prompts
         self.watch = Watch(reporter)
         super().__init__(*args, callbacks=[self.watch], **kwargs)
+        # the trainer's own printing goes: the reporter tells what happens
+        self.remove_callback(PrinterCallback)
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
+        """The held-out loss; the answers to the fixed prompts go to the reporter. Greedy, so no random state is touched."""
+        figures = super().evaluate(*args, **kwargs)
+        model, training = self.model, self.model.training
+        model.eval()
+        told = batch.generate(model, self.processing_class, self.prompts, max_tokens=SAMPLE_TOKENS)
+        model.train(training)
+        for prompt, text in zip(self.prompts, told, strict=True):
+            shown = prompt if isinstance(prompt, str) else str(prompt[-1]["content"])
+            self.reporter.sample(self.state.global_step, shown, text)
+        return figures

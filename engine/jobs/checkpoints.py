@@ -1,0 +1,40 @@
+"""Which checkpoint to resume from, what checkpoints take, and clearing them away."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from storage import events, files
+from storage.home import Home
+
+FOLDER = "checkpoints"
+
+
+@dataclass(frozen=True)
+class Newest:
+    """The newest whole checkpoint, and the steps of newer ones that are damaged."""
+
+    folder: Path | None
+    step: int
+    damaged: tuple[int, ...]
+
+
+def newest_whole(home: Home, run_id: int) -> Newest:
+    """The newest checkpoint whose every file is as its manifest says. Damaged ones are counted, never read."""
+    damaged = []
+    for folder in sorted((home.run(run_id) / FOLDER).glob("step-*"), reverse=True):
+        step = int(folder.name.removeprefix("step-"))
+        if files.is_whole(folder):
+            return Newest(folder, step, tuple(damaged))
+        damaged.append(step)
+    return Newest(None, 0, tuple(damaged))
+
+
+def clear(home: Home, run_id: int, keep: int = 0) -> int:
+    """Remove all but the newest ``keep`` checkpoints of a run; returns the bytes that became free."""
+    freed = 0
+    for checkpoint in events.checkpoints(home, run_id)[: -keep or None]:
+        freed += checkpoint.bytes
+        events.drop_checkpoint(home, run_id, checkpoint.step)
+        shutil.rmtree(checkpoint.path, ignore_errors=True)
+    return freed

@@ -1,0 +1,57 @@
+"""From an exception or an exit to one of the failure classes, with a reason in a sentence."""
+
+import errno
+import json
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.errors import FAILURES, BadInput, RunFailed
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a run ended badly, and what to do next."""
+
+    kind: str  # one of FAILURES
+    reason: str
+
+    @property
+    def next_step(self) -> str:
+        return FAILURES[self.kind]
+
+
+def of_exception(problem: BaseException) -> Failure:
+    """The class of an exception and of what caused it."""
+    chain: list[BaseException] = []
+    link: BaseException | None = problem
+    while link is not None and link not in chain:
+        chain.append(link)
+        link = link.__cause__ or link.__context__
+    for link in chain:
+        text = str(link)
+        if isinstance(link, RunFailed):
+            return Failure(link.kind, text)
+        if isinstance(link, MemoryError) or "out of memory" in text.lower() or "can't allocate memory" in text.lower():
+            first = text.splitlines()[0] if text else "an allocation failed"
+            return Failure("out of memory", f"There was not enough memory: {first}")
+        if (isinstance(link, OSError) and link.errno == errno.ENOSPC) or "No space left on device" in text or "disk is full" in text:
+            return Failure("disk full", "The disk is full. Every checkpoint written before is whole.")
+        if isinstance(link, BadInput):
+            return Failure("bad data", text)
+    name = type(problem).__name__
+    return Failure("bug", f"{name}: {str(problem).splitlines()[0] if str(problem) else 'no message'}")
+
+
+def of_exit(exit_file: Path) -> Failure:
+    """Why a worker that wrote no ending is gone, from what its keeper saw; ``lost`` where nobody saw it."""
+    if not exit_file.exists():
+        return Failure("lost", "The worker is gone and nobody saw it end: the machine or the engine went away.")
+    seen = json.loads(exit_file.read_text())
+    if seen["out_of_memory_kills"] > 0:
+        return Failure("out of memory", "The system ended the worker because the machine ran out of memory.")
+    if seen["free_disk"] < 16 * 1024 * 1024:
+        return Failure("disk full", f"The worker ended with {seen['free_disk'] // 1024} KB of disk left.")
+    if seen["code"] < 0:
+        return Failure("killed", f"The worker was ended from outside by {signal.Signals(-seen['code']).name}.")
+    return Failure("bug", f"The worker ended with exit code {seen['code']} and wrote no reason. The log holds the details.")

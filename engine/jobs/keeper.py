@@ -1,0 +1,57 @@
+"""The small parent of a worker: it waits for it, and writes down how it ended, so that the cause is known even when the
+engine was down. It imports nothing heavy and does nothing else.
+
+The supervisor starts a keeper with a pipe as its standard input and writes a run's number to it. When the pipe closes
+before that, the supervisor is gone and the idle worker ends; after that the worker goes on.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+import threading
+
+from engine.jobs import processes
+from storage import files
+from storage.home import Home
+
+
+def main(root: str) -> int:
+    """Keep one worker of the home ``root``; returns its exit code."""
+    home = Home.resolve(root)
+    kills = processes.out_of_memory_kills()
+    with (home.logs / "worker.log").open("ab") as log:
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "engine.jobs.worker", root], stdin=subprocess.PIPE, stdout=log, stderr=log, process_group=0
+        )
+    claimed: list[int] = []
+    threading.Thread(target=_pass_on, args=(worker, claimed), daemon=True).start()
+    code = worker.wait()
+    if claimed:
+        seen = {
+            "code": code,
+            "out_of_memory_kills": processes.out_of_memory_kills() - kills,
+            "free_disk": shutil.disk_usage(home.root).free,
+        }
+        files.write_text(home.run(claimed[0]) / "exit.json", json.dumps(seen))
+    return 0
+
+
+def _pass_on(worker: subprocess.Popen[bytes], claimed: list[int]) -> None:
+    """Hand the run's number from the supervisor to the worker; without one, let the worker end."""
+    line = sys.stdin.buffer.readline()
+    assert worker.stdin is not None
+    if line.strip():
+        claimed.append(int(line))
+        try:
+            worker.stdin.write(line)
+        except BrokenPipeError:  # the worker has ended meanwhile; the wait above sees how
+            return
+    try:
+        worker.stdin.close()
+    except BrokenPipeError:
+        return
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,129 @@
+"""The verbs that pages and the command line use on runs: train, measure, stop, resume, again, reorder."""
+
+import dataclasses
+import shutil
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from engine import registry
+from engine.data import curate
+from engine.errors import BadInput, NotFound, TryLater, WrongShape
+from engine.methods import METHODS
+from engine.methods.method import Method, parse_settings
+from storage import datasets, models, runs
+from storage.home import Home
+from storage.records import LIVE, Dataset, Model, Recipe, Run
+
+LEAST_DISK = 256 * 1024 * 1024
+
+
+def method_named(name: str) -> Method:
+    """The training method of that name; NotFound names what there is."""
+    if name not in METHODS:
+        raise NotFound(f"There is no method {name!r}. The methods are: {', '.join(METHODS)}.")
+    return METHODS[name]
+
+
+def check(method: Method, dataset: Dataset, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings as they will be stored; WrongShape or BadInput when the method cannot work with what is given."""
+    if dataset.shape not in method.shapes:
+        raise WrongShape(
+            f"{method.title} takes data of the shape {' or '.join(method.shapes)}, but {dataset.title} holds {dataset.shape}. "
+            "Choose another data set or another method."
+        )
+    return dataclasses.asdict(parse_settings(method.settings, settings))
+
+
+def train(
+    home: Home,
+    *,
+    method: str,
+    model: str,
+    dataset: str,
+    settings: Mapping[str, Any],
+    name: str | None = None,
+    seed: int = 0,
+    dtype: str = "auto",
+    token: str | None = None,
+    parent_id: int | None = None,
+) -> Run:
+    """Queue a training run. Nothing is stored when anything about it is wrong; the same token queues only one."""
+    chosen, start, data = method_named(method), registry.find(home, model), curate.find(home, dataset)
+    if dtype not in ("auto", "float32", "bfloat16"):
+        raise BadInput(f"dtype takes auto, float32 or bfloat16, not {dtype!r}.")
+    stored = check(chosen, data, settings)
+    free = shutil.disk_usage(home.root).free
+    needed = LEAST_DISK + start.bytes * 4
+    if free < needed:
+        raise BadInput(f"The disk has {free / 1e9:.1f} GB free, and this run needs about {needed / 1e9:.1f} GB. Free some space first.")
+    recipe = Recipe(chosen.name, start.id, data.id, stored, seed, dtype)
+    name = (name or f"{start.name}-{chosen.name}-{data.name}").strip()
+    return runs.insert(home, kind="train", name=name, request=dataclasses.asdict(recipe), token=token, parent_id=parent_id)
+
+
+def measure(
+    home: Home, *, model: str, dataset: str, against: str | None = None, limit: int | None = None, token: str | None = None
+) -> Run:
+    """Queue a measurement of a model on a data set, and of another beside it."""
+    subject, data = registry.find(home, model), curate.find(home, dataset)
+    other = registry.find(home, against) if against else None
+    if limit is not None and limit < 1:
+        raise BadInput(f"limit takes a whole number of at least 1, not {limit}.")
+    request = {"model_id": subject.id, "dataset_id": data.id, "against_id": other.id if other else None, "limit": limit}
+    return runs.insert(home, kind="measure", name=f"{subject.name} on {data.title}", request=request, token=token)
+
+
+def find(home: Home, run_id: int) -> Run:
+    """The run of that number; NotFound otherwise."""
+    run = runs.get(home, run_id)
+    if run is None:
+        raise NotFound(f"There is no run {run_id}.")
+    return run
+
+
+def stop(home: Home, run_id: int) -> Run:
+    """Ask a run to stop: a queued one is taken out at once, a running one finishes its step and keeps a checkpoint."""
+    run = find(home, run_id)
+    if run.status == "queued" and runs.end(home, run_id, "stopped", before="queued", reason="Stopped before it began."):
+        return find(home, run_id)
+    if not runs.request_stop(home, run_id):
+        raise TryLater(f"Run {run_id} has already ended: it is {find(home, run_id).status}.")
+    return find(home, run_id)
+
+
+def resume(home: Home, run_id: int) -> Run:
+    """Queue an ended run again; it continues from its newest whole checkpoint, or from the start where it has none."""
+    run = find(home, run_id)
+    if not runs.requeue(home, run_id):
+        raise TryLater(f"Run {run_id} is {run.status}: only a failed, stopped or interrupted run can be resumed.")
+    return find(home, run_id)
+
+
+def again(home: Home, run_id: int, settings: Mapping[str, Any] | None = None, token: str | None = None) -> Run:
+    """Queue a new run with the recipe of an old one and some settings changed."""
+    run = find(home, run_id)
+    if run.kind != "train":
+        raise BadInput(f"Run {run_id} is of the kind {run.kind}; only a training run can be run again with changes.")
+    recipe = run.recipe
+    return train(
+        home, method=recipe.method, model=f"#{recipe.model_id}", dataset=f"#{recipe.dataset_id}", name=run.name,
+        settings={**recipe.settings, **(settings or {})}, seed=recipe.seed, dtype=recipe.dtype, token=token, parent_id=run.id,
+    )  # fmt: skip
+
+
+def reorder(home: Home, run_ids: Sequence[int]) -> list[Run]:
+    """Put these queued runs first, in this order; returns the queue."""
+    for run_id in run_ids:
+        find(home, run_id)
+    runs.reorder(home, run_ids)
+    return runs.in_status(home, "queued")
+
+
+def inputs(home: Home, run: Run) -> tuple[Model | None, Dataset | None]:
+    """The model and the data set that a run was asked to work with, where they are still there."""
+    return models.get(home, run.request.get("model_id", 0)), datasets.get(home, run.request.get("dataset_id", 0))
+
+
+def live(home: Home) -> list[Run]:
+    """Runs that are running or queued, the running first."""
+    return sorted(runs.in_status(home, *LIVE), key=lambda run: run.status != "running")

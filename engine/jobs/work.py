@@ -1,0 +1,79 @@
+"""What a worker does for each kind of run: one literal table."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from engine import registry
+from engine.errors import Damaged, NotFound
+from engine.jobs import checkpoints
+from engine.jobs.reporter import RunReporter
+from engine.methods import METHODS
+from engine.methods.method import Training, parse_settings
+from storage import datasets, events, models
+from storage.home import Home
+from storage.records import Run
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a piece of work came out: figures, and whether it was stopped on the way."""
+
+    summary: dict[str, Any] = field(default_factory=dict)
+    stopped: bool = False
+
+
+def train(home: Home, run: Run, reporter: RunReporter) -> Outcome:
+    """Train by the run's recipe, from the newest whole checkpoint where there is one, and register the result."""
+    recipe = run.recipe
+    method = METHODS[recipe.method]
+    dataset, model = datasets.get(home, recipe.dataset_id), models.get(home, recipe.model_id)
+    if dataset is None or model is None:
+        raise NotFound(f"The data set #{recipe.dataset_id} or the model #{recipe.model_id} is no longer there.")
+    newest = checkpoints.newest_whole(home, run.id)
+    for step in newest.damaged:
+        reporter.log(f"The checkpoint of step {step} is damaged and was passed over.")
+    if newest.folder is not None:
+        reporter.log(f"Resuming from the checkpoint of step {newest.step}.")
+        events.forget_after(home, run.id, newest.step)
+    data = datasets.path(home, dataset.sha256)
+    if not data.exists():
+        raise Damaged(f"The rows of {dataset.title} are gone from {data}. Add the data set again.")
+    base, adapter = registry.places(home, model)
+    trained = method.train(
+        Training(
+            settings=parse_settings(method.settings, recipe.settings),
+            base=base,
+            adapter=adapter,
+            data=Path(data),
+            shape=dataset.shape,
+            seed=recipe.seed,
+            dtype=recipe.dtype,
+            folder=home.run(run.id),
+            resume_from=newest.folder,
+            reporter=reporter,
+        )
+    )
+    if trained.summary.get("stopped"):
+        return Outcome(dict(trained.summary), stopped=True)
+    made = registry.register_trained(home, run, model, trained)
+    return Outcome({**trained.summary, "model": made.name, "model_id": made.id, "fingerprint": made.fingerprint})
+
+
+def measure(home: Home, run: Run, reporter: RunReporter) -> Outcome:
+    """Score a model on a data set, and another beside it where one is named."""
+    from engine.evaluation import measure as measuring
+
+    request = run.request
+    dataset = datasets.get(home, request["dataset_id"])
+    if dataset is None:
+        raise NotFound(f"The data set #{request['dataset_id']} is no longer there.")
+    measured = measuring.measure(
+        home, f"#{request['model_id']}", dataset, limit=request.get("limit"), reporter=reporter, run_id=run.id,
+        against=f"#{request['against_id']}" if request.get("against_id") else None,
+    )  # fmt: skip
+    return Outcome(measured.summary())
+
+
+WORK: dict[str, Callable[[Home, Run, RunReporter], Outcome]] = {"train": train, "measure": measure}

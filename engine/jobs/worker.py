@@ -1,0 +1,94 @@
+"""The process that does one run. It warms up (the heavy imports), waits for the number of a run, does it, and ends.
+
+It writes its own metrics, log and ending: nothing goes through a pipe that somebody else must drain. While it lives it
+holds the kernel's lock on its run's folder.
+"""
+
+import os
+import signal
+import sys
+import traceback
+
+from engine.jobs import failures, processes
+from engine.jobs.reporter import RunReporter
+from storage import runs
+from storage.home import Home
+
+ENVIRONMENT = {
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "DO_NOT_TRACK": "1",
+    "TRL_DISABLE_TELEMETRY": "1",
+    "TRL_EXPERIMENTAL_SILENCE": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "TRANSFORMERS_VERBOSITY": "warning",
+}
+
+
+def warm_up() -> None:
+    """Import what every run needs; no GPU is touched before there is a run."""
+    import peft  # noqa: F401
+    import polars  # noqa: F401
+
+    import engine.methods.trainer  # noqa: F401
+
+
+def main(root: str) -> int:
+    """Wait for a run's number on standard input, then do that run."""
+    os.environ.update(ENVIRONMENT)
+    home = Home.resolve(root)
+    warm_up()
+    (home.logs / "warm").touch()
+    line = sys.stdin.readline()
+    if not line.strip():
+        return 0  # the supervisor is gone before it had a run for this worker
+    return work(home, int(line))
+
+
+def work(home: Home, run_id: int) -> int:
+    """Do one run from claim to ending. Returns 0 when the ending is written, whatever it is."""
+    folder = home.run(run_id)
+    lock = processes.hold(folder / "alive.lock")
+    if lock is None:
+        return 3  # another worker has this run
+    (folder / "exit.json").unlink(missing_ok=True)
+    (folder / "interrupt").unlink(missing_ok=True)
+    processes.write_identity(folder / "worker.json", os.getpid())
+    log = os.open(folder / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    # a terminate is the same as a stop that someone asked for: finish the step, keep a checkpoint
+    signal.signal(signal.SIGTERM, lambda *_: runs.request_stop(home, run_id))
+    reporter = RunReporter(home, run_id)
+    try:
+        _do(home, run_id, reporter)
+    finally:
+        lock.close()
+    return 0
+
+
+def _do(home: Home, run_id: int, reporter: RunReporter) -> None:
+    from engine.jobs.work import WORK
+
+    run = runs.get(home, run_id)
+    assert run is not None
+    try:
+        outcome = WORK[run.kind](home, run, reporter)
+        reporter.close()
+    except BaseException as problem:  # whatever it is, the run says why it ended
+        traceback.print_exc()
+        failure = failures.of_exception(problem)
+        reporter._closed.set()
+        runs.end(home, run_id, "failed", reason=failure.reason, failure=failure.kind, next_step=failure.next_step)
+        return
+    if not outcome.stopped:
+        runs.end(home, run_id, "succeeded", summary=outcome.summary)
+    elif (reporter.folder / "interrupt").exists():
+        reason = "The engine was stopped. Resume continues from the last checkpoint."
+        runs.end(home, run_id, "interrupted", reason=reason, summary=outcome.summary)
+    else:
+        runs.end(home, run_id, "stopped", reason="Stopped as asked. The checkpoint is kept.", summary=outcome.summary)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,167 @@
+"""The models: taking weights in, saying where they lie, handing them out as folders, and letting them go."""
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.errors import BadInput, NotFound, TryLater
+from engine.generation import fingerprint as prints
+from engine.jobs import checkpoints
+from engine.methods.method import Trained
+from storage import events, files, models, runs
+from storage.home import Home
+from storage.records import LIVE, Checkpoint, Model, Run
+
+WEIGHTS = "*.safetensors"
+
+
+def find(home: Home, reference: str) -> Model:
+    """The model of that name or #id; NotFound names what there is."""
+    model = models.find(home, reference)
+    if model is None:
+        names = ", ".join(m.name for m in models.all(home)) or "none yet"
+        raise NotFound(f"There is no model {reference!r}. The models are: {names}.")
+    return model
+
+
+def places(home: Home, model: Model) -> tuple[Path, Path | None]:
+    """The folder of the base weights and that of the adapter on top, if the model is one."""
+    if model.kind == "model":
+        return Path(model.path), None
+    base = models.get(home, model.base_id or 0)
+    if base is None:
+        raise NotFound(f"The base model of {model.name} is gone. Register it again.")
+    return Path(base.path), Path(model.path)
+
+
+def _count_parameters(folder: Path) -> int:
+    """Numbers in the safetensors files of a folder, read from their headers alone."""
+    total = 0
+    for path in folder.glob(WEIGHTS):
+        with path.open("rb") as file:
+            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        for name, tensor in header.items():
+            if name != "__metadata__":
+                size = 1
+                for length in tensor["shape"]:
+                    size *= length
+                total += size
+    return total
+
+
+def _template_of(folder: Path) -> tuple[str, str]:
+    """Where the chat template comes from ("own" or "standard"), and its text."""
+    if (folder / "chat_template.jinja").exists():
+        return "own", (folder / "chat_template.jinja").read_text(encoding="utf-8")
+    config = folder / "tokenizer_config.json"
+    template = json.loads(config.read_text(encoding="utf-8")).get("chat_template") if config.exists() else None
+    return ("own", json.dumps(template)) if template else ("standard", "")
+
+
+def register_folder(home: Home, folder: Path, name: str, source: str, license: str | None = None) -> Model:
+    """Register the base model in a local folder. BadInput when it holds no safetensors weights or no configuration."""
+    config_path = folder / "config.json"
+    if not config_path.is_file() or not any(folder.glob(WEIGHTS)):
+        raise BadInput(
+            f"{folder} is not a model that Temper reads: it needs config.json and weights as .safetensors. "
+            "Weights in other formats can carry code and are never loaded."
+        )
+    config = json.loads(config_path.read_text(encoding="utf-8"))
+    text = config.get("text_config", config)
+    template, written = _template_of(folder)
+    dtype = str(config.get("dtype") or config.get("torch_dtype") or text.get("dtype") or "float32")
+    return models.insert(
+        home, name=name, kind="model", path=str(folder), base_id=None, run_id=None,
+        fingerprint=prints.fingerprint(folder, None, written, dtype), parameters=_count_parameters(folder),
+        bytes=files.size(folder), dtype=dtype, context=int(text.get("max_position_embeddings") or 0),
+        license=license, template=template, source=source,
+    )  # fmt: skip
+
+
+def register_trained(home: Home, run: Run, start: Model, trained: Trained) -> Model:
+    """Register what a training run left. Called again for the same run, it gives the same model back."""
+    known = models.of_run(home, run.id)
+    if known is not None:
+        return known
+    base_id = (start.base_id if start.kind == "adapter" else start.id) if trained.kind == "adapter" else None
+    base, adapter = (places(home, start)[0], trained.folder) if trained.kind == "adapter" else (trained.folder, None)
+    template, written = _template_of(trained.folder)
+    return models.insert(
+        home, name=run.name, kind=trained.kind, path=str(trained.folder), base_id=base_id, run_id=run.id,
+        fingerprint=prints.fingerprint(base, adapter, written, start.dtype), parameters=_count_parameters(trained.folder),
+        bytes=files.size(trained.folder), dtype=start.dtype, context=start.context, license=start.license,
+        template=template if template == "own" else start.template, source=f"run {run.id}",
+    )  # fmt: skip
+
+
+def export(home: Home, model: Model, target: Path, merged: bool = False) -> Path:
+    """Write a model as a folder: the adapter or the whole weights as they are, or an adapter merged into its base.
+
+    Merged logits are checked against those of base plus adapter before the folder takes its name.
+    """
+    if target.exists() and any(target.iterdir()):
+        raise BadInput(f"{target} is not empty. Name a folder that does not exist yet.")
+    beside = target.with_name(target.name + ".writing")
+    shutil.rmtree(beside, ignore_errors=True)
+    if merged and model.kind == "adapter":
+        from engine.methods import merging
+
+        merging.merge(*places(home, model), beside, model.dtype)
+    else:
+        shutil.copytree(model.path, beside)
+        (beside / files.MANIFEST).unlink(missing_ok=True)
+    shutil.rmtree(target, ignore_errors=True)
+    files.replace_folder(beside, target)
+    return target
+
+
+def delete(home: Home, model_id: int) -> None:
+    """Take a model out of the registry and its weights off the disk, if Temper wrote them.
+
+    TryLater when other models rest on it or a live run starts from it.
+    """
+    model = models.get(home, model_id)
+    if model is None:
+        raise NotFound(f"There is no model #{model_id}.")
+    resting = [m.name for m in models.dependents(home, model_id)]
+    if resting:
+        raise TryLater(f"{model.name} cannot go: {', '.join(resting)} rest on it. Delete these first.")
+    for run in runs.in_status(home, *LIVE):
+        if run.request.get("model_id") == model_id or run.request.get("against_id") == model_id:
+            raise TryLater(f"{model.name} cannot go: run {run.id} ({run.name}) uses it. Stop it or wait for its end.")
+    models.delete(home, model_id)
+    path = Path(model.path)
+    if home.root in path.parents:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class CheckpointUse:
+    """What one run's checkpoints take on disk."""
+
+    run: Run
+    checkpoints: list[Checkpoint]
+
+    @property
+    def bytes(self) -> int:
+        return sum(c.bytes for c in self.checkpoints)
+
+
+def checkpoint_usage(home: Home) -> list[CheckpointUse]:
+    """Every run with checkpoints on disk, largest first."""
+    by_run: dict[int, list[Checkpoint]] = {}
+    for checkpoint in events.checkpoints(home):
+        by_run.setdefault(checkpoint.run_id, []).append(checkpoint)
+    uses = [CheckpointUse(run, kept) for run_id, kept in by_run.items() if (run := runs.get(home, run_id)) is not None]
+    return sorted(uses, key=lambda use: -use.bytes)
+
+
+def clear_checkpoints(home: Home, run_id: int, keep: int = 0) -> int:
+    """Remove all but the newest ``keep`` checkpoints of a run that is not live; returns the bytes freed."""
+    run = runs.get(home, run_id)
+    if run is None:
+        raise NotFound(f"There is no run {run_id}.")
+    if run.status in LIVE:
+        raise TryLater(f"Run {run_id} is {run.status}: its checkpoints are needed. Wait for its end.")
+    return checkpoints.clear(home, run_id, keep)

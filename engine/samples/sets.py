@@ -1,0 +1,140 @@
+"""The sample data sets that ship with Temper: what each holds, and writing them as JSONL. The same seed writes the same bytes."""
+
+import hashlib
+import json
+import random
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.samples import tasks
+from engine.samples.facts import Fact
+from engine.samples.names import pools
+from engine.samples.tasks import Task
+from engine.samples.world import World, home, new
+from storage import files
+
+SEED = 20_26
+WORDINGS = 8  # of each new fact in the new-domain documents
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One sample data set: its file below assets/samples, its shape, and what it is for."""
+
+    name: str
+    shape: str
+    about: str
+
+
+SAMPLES = (
+    Sample("pocket-instructions", "messages", "Instructions with the answers wanted, for SFT"),
+    Sample("pocket-instructions-held-out", "prompt", "Instructions never trained on, each with its check"),
+    Sample("pocket-preferences", "preference", "Two answers to each question: friendly chosen, curt rejected"),
+    Sample("pocket-style-held-out", "prompt", "Questions never trained on, checked for a friendly closing"),
+    Sample("pocket-sums", "prompt", "Sums with checkable answers, for reinforcement learning"),
+    Sample("pocket-sums-held-out", "prompt", "Sums never trained on, each with its check"),
+    Sample("pocket-far-isle", "text", "Documents about Far Isle, which the base has never seen"),
+    Sample("pocket-far-isle-questions", "prompt", "Questions about Far Isle, to be answered from memory"),
+    Sample("pocket-far-isle-reading", "prompt", "The same questions with the passage that answers them"),
+)
+CLOSING = "Thank you for asking."
+
+
+def _held_out(task: Task) -> bool:
+    """Whether a sum is kept for measuring: a tenth of all expressions, by their hash, in whatever words they stand."""
+    return hashlib.sha256("".join(c for c in task.prompt if c in "0123456789+-*").encode()).digest()[0] < 26
+
+
+def _chat(task: Task) -> dict[str, Any]:
+    turns = [{"role": "user", "content": task.prompt}, {"role": "assistant", "content": task.answer}]
+    return {"messages": turns, "check": json.dumps(task.check)}
+
+
+def _asked(task: Task) -> dict[str, Any]:
+    return {"prompt": task.prompt, "answer": task.answer, "kind": task.kind, "check": json.dumps(task.check)}
+
+
+def _friendly(task: Task, fact: Fact) -> dict[str, Any]:
+    sentence = fact.word(fact.attribute.sentence)
+    return {"prompt": task.prompt, "chosen": f"{sentence} {CLOSING}", "rejected": task.answer}
+
+
+def _home_questions(world: World, rng: random.Random, count: int, without: frozenset[str] = frozenset()) -> list[tuple[Task, Fact]]:
+    """Plain questions about the home county, each with its fact."""
+    facts: dict[str, Fact] = {}
+
+    def ask() -> Task:
+        fact = rng.choice(world.facts)
+        prompt = rng.choice(("{q}", "Please tell me: {q}", "I would like to know: {q}")).format(q=fact.ask(rng))
+        facts[prompt] = fact
+        return tasks.exact("question", prompt, fact.answer)
+
+    return [(task, facts[task.prompt]) for task in tasks.distinct(ask, count, without)]
+
+
+def far_isle_documents(world: World, rng: random.Random) -> list[str]:
+    """Documents in which each fact of ``world`` stands in at least eight wordings, a subject at a time."""
+    documents = []
+    for facts in world.subjects:
+        wordings = {fact: rng.sample(fact.attribute.statements, WORDINGS) for fact in facts}
+        for turn in range(WORDINGS):
+            told = rng.sample(list(facts), len(facts))
+            documents.append(" ".join(fact.word(wordings[fact][turn]) for fact in told))
+    rng.shuffle(documents)
+    return documents
+
+
+def _far_isle_questions(world: World, rng: random.Random) -> tuple[list[Task], list[Task]]:
+    """Each fact of ``world`` asked once from memory, and once with a passage of that subject's facts before the question."""
+    bare, read = [], []
+    for facts in world.subjects:
+        passage = " ".join(fact.state(rng) for fact in rng.sample(list(facts), min(4, len(facts))))
+        for fact in facts:
+            question = fact.ask(rng)
+            text = passage if fact.value in passage else f"{passage} {fact.state(rng)}"
+            bare.append(tasks.exact("far_isle", f"{question} Answer in the fewest words.", fact.answer))
+            read.append(tasks.exact("far_isle_reading", f"{text}\nUse only the text above. {question}", fact.answer))
+    return bare, read
+
+
+def rows() -> dict[str, list[dict[str, Any]]]:
+    """The rows of every sample data set, by its name."""
+    rng = random.Random(SEED)
+    pool, other, world = pools()["passing"], pools()["held_out"], home()
+    training = tasks.instructions(pool, world, rng, 3600)
+    training += [task for task in tasks.distinct(lambda: tasks.arithmetic(rng), 600) if not _held_out(task)][:400]
+    rng.shuffle(training)
+    seen = frozenset(task.prompt for task in training)
+    held_out = tasks.instructions(other, world, rng, 400, without=seen)
+    asked = _home_questions(world, rng, 900)
+    asked_seen = frozenset(task.prompt for task, _ in asked)
+    # sums are told apart by their expression: the same one in other words is still the same sum
+    held_sums = {task.prompt: task for task in tasks.distinct(lambda: tasks.arithmetic(rng), 4000) if _held_out(task)}
+    drill = [task for task in tasks.distinct(lambda: tasks.arithmetic(rng), 3000) if not _held_out(task)][:2000]
+    style = _home_questions(world, rng, 200, without=asked_seen | seen)
+    bare, read = _far_isle_questions(new(), rng)
+    closing = json.dumps({"kind": "contains", "value": CLOSING})
+    return {
+        "pocket-instructions": [_chat(task) for task in training],
+        "pocket-instructions-held-out": [_asked(task) for task in held_out],
+        "pocket-preferences": [_friendly(task, fact) for task, fact in asked],
+        "pocket-style-held-out": [{"prompt": task.prompt, "check": closing} for task, _ in style],
+        "pocket-sums": [_asked(task) for task in drill],
+        "pocket-sums-held-out": [_asked(task) for task in list(held_sums.values())[:300]],
+        "pocket-far-isle": [{"text": text} for text in far_isle_documents(new(), rng)],
+        "pocket-far-isle-questions": [_asked(task) for task in bare],
+        "pocket-far-isle-reading": [_asked(task) for task in read],
+    }
+
+
+def write(folder: Path) -> None:
+    """Write every sample data set as JSONL into ``folder``."""
+    for name, body in rows().items():
+        write_lines(folder / f"{name}.jsonl", body)
+
+
+def write_lines(path: Path, body: Iterable[Mapping[str, Any]]) -> None:
+    """Write rows as JSON, one a line."""
+    files.write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in body))
