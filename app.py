@@ -1,0 +1,44 @@
+"""The frame around every page: title, logo, table of pages, the engine's strip, and the edge where errors become words.
+
+Run it with `make run`. What a page may do is said in pages/__init__.py.
+"""
+
+from pathlib import Path
+
+import streamlit as st
+
+from pages.parts import messages, session, strip
+from storage.db import NotMigrated, require_migrated
+
+HERE = Path(__file__).parent
+ASSETS = HERE / "assets"
+PAGES = (
+    # folder, title, icon, section, what the page is for
+    ("home", "Home", ":material/home:", "", "Where things stand: the road, live runs, the machine."),
+    ("datasets", "Datasets", ":material/database:", "Prepare", "Bring in a file, see every problem, freeze a version."),
+    ("train", "Train", ":material/model_training:", "Prepare", "Choose method, model and data, rehearse, launch."),
+    ("runs", "Runs", ":material/monitoring:", "Watch", "Live curves, phases, log and samples; stop, resume, run again."),
+    ("chat", "Chat", ":material/forum:", "Watch", "One prompt to several models side by side."),
+    ("models", "Models", ":material/deployed_code:", "Keep", "Every model with its lineage and scores; download and clean up."),
+)
+
+st.set_page_config(page_title="Temper", page_icon=str(ASSETS / "icon.svg"), layout="wide", initial_sidebar_state="auto")
+st.logo(str(ASSETS / "logo.svg"), icon_image=str(ASSETS / "icon.svg"), size="large")
+
+sections: dict[str, list[st.Page]] = {}
+for folder, title, icon, section, purpose in PAGES:
+    if (HERE / "pages" / folder / "page.py").exists():
+        page = st.Page(f"pages/{folder}/page.py", title=title, icon=icon, url_path=folder, default=folder == "home", help=purpose)
+        sections.setdefault(section, []).append(page)
+chosen = st.navigation(sections, expanded=True)
+
+home = session.home()
+with messages.edge():
+    try:
+        require_migrated(home)
+    except NotMigrated:
+        strip.waiting(home)
+        st.stop()
+    with st.sidebar:
+        strip.engine(home)
+    chosen.run()

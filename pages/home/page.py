@@ -1,0 +1,5 @@
+"""Home: where things stand."""
+
+import streamlit as st
+
+st.title("Home")

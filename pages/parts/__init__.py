@@ -1,0 +1,1 @@
+"""What several pages share: inert text, messages, badges, charts, pickers, dialogs."""

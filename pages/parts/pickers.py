@@ -1,0 +1,63 @@
+"""Choosing a model or a data set, the same way on every page."""
+
+from collections.abc import Collection
+
+import streamlit as st
+
+from pages.parts import words
+from pages.parts.badges import SHAPES
+from storage import datasets, models
+from storage.home import Home
+from storage.records import Dataset, Model
+
+
+def describe_model(model: Model) -> str:
+    """One line about a model for a list to choose from."""
+    return f"{model.name}  ·  {words.short(model.parameters)} {'adapter' if model.kind == 'adapter' else 'weights'}"
+
+
+def describe_dataset(dataset: Dataset) -> str:
+    """One line about a data set for a list to choose from."""
+    return f"{dataset.title}  ·  {words.plural(dataset.rows, 'row')}  ·  {SHAPES[dataset.shape].word.lower()}"
+
+
+def model(
+    home: Home, label: str, *, key: str, default: str | None = None, help: str | None = None, optional: bool = False
+) -> Model | None:
+    """Ask for one model of the registry, newest first; None where there is none or none is chosen."""
+    found = {m.id: m for m in models.all(home)}
+    at = next((i for i, m in enumerate(found.values()) if m.name == default), None if optional else 0)
+    chosen = st.selectbox(
+        label, list(found), index=at, key=key, help=help, disabled=not found, persist_state="session",
+        format_func=lambda i: describe_model(found[i]), placeholder="No model yet" if not found else "None",
+    )  # fmt: skip
+    return found.get(chosen) if chosen is not None else None
+
+
+def several_models(
+    home: Home, label: str, *, key: str, default: Collection[int] = (), most: int = 4, help: str | None = None
+) -> list[Model]:
+    """Ask for up to ``most`` models, in the order they were chosen."""
+    found = {m.id: m for m in models.all(home)}
+    chosen = st.multiselect(
+        label, list(found), default=[i for i in default if i in found], key=key, help=help, max_selections=most,
+        format_func=lambda i: describe_model(found[i]), persist_state="session", placeholder="Choose models",
+    )  # fmt: skip
+    return [found[i] for i in chosen if i in found]
+
+
+def dataset(
+    home: Home, label: str, *, key: str, shapes: Collection[str] | None = None, latest: bool = False, help: str | None = None
+) -> Dataset | None:
+    """Ask for one frozen data set of these shapes, newest first; ``latest`` shows only the newest version of each name."""
+    found: dict[int, Dataset] = {}
+    names: set[str] = set()
+    for one in datasets.all(home):
+        if (shapes is None or one.shape in shapes) and not (latest and one.name in names):
+            found[one.id] = one
+            names.add(one.name)
+    chosen = st.selectbox(
+        label, list(found), key=key, help=help, disabled=not found, persist_state="session",
+        format_func=lambda i: describe_dataset(found[i]), placeholder="No fitting data set yet",
+    )  # fmt: skip
+    return found.get(chosen) if chosen is not None else None
