@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-RUN_KINDS = ("train", "measure", "download", "build")
+RUN_KINDS = ("train", "measure", "export", "download", "build")
 LIVE = ("queued", "running")
 ENDED = ("succeeded", "failed", "stopped", "interrupted")
 STATUSES = LIVE + ENDED

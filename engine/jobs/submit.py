@@ -3,6 +3,7 @@
 import dataclasses
 import shutil
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from engine import registry
@@ -71,6 +72,15 @@ def measure(
         raise BadInput(f"limit takes a whole number of at least 1, not {limit}.")
     request = {"model_id": subject.id, "dataset_id": data.id, "against_id": other.id if other else None, "limit": limit}
     return runs.insert(home, kind="measure", name=f"{subject.name} on {data.title}", request=request, token=token)
+
+
+def export(home: Home, *, model: str, folder: str, merged: bool = False, token: str | None = None) -> Run:
+    """Queue the writing of a model as a folder; merging loads the weights, so it waits for its turn like any other run."""
+    subject, target = registry.find(home, model), Path(folder).expanduser().resolve()
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise BadInput(f"{target} is not empty. Name a folder that does not exist yet.")
+    request = {"model_id": subject.id, "folder": str(target), "merged": merged}
+    return runs.insert(home, kind="export", name=f"{subject.name} to {target.name}", request=request, token=token)
 
 
 def find(home: Home, run_id: int) -> Run:

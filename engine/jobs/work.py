@@ -11,7 +11,7 @@ from engine.jobs import checkpoints
 from engine.jobs.reporter import RunReporter
 from engine.methods import METHODS
 from engine.methods.method import Training, parse_settings
-from storage import datasets, events, models
+from storage import datasets, events, files, models
 from storage.home import Home
 from storage.records import Run
 
@@ -76,4 +76,12 @@ def measure(home: Home, run: Run, reporter: RunReporter) -> Outcome:
     return Outcome(measured.summary())
 
 
-WORK: dict[str, Callable[[Home, Run, RunReporter], Outcome]] = {"train": train, "measure": measure}
+def export(home: Home, run: Run, reporter: RunReporter) -> Outcome:
+    """Write a model as a folder, merged into its base where that is asked for."""
+    model = registry.find(home, f"#{run.request['model_id']}")
+    reporter.phase("merging" if run.request["merged"] else "writing")
+    folder = registry.export(home, model, Path(run.request["folder"]), run.request["merged"])
+    return Outcome({"folder": str(folder), "bytes": files.size(folder)})
+
+
+WORK: dict[str, Callable[[Home, Run, RunReporter], Outcome]] = {"train": train, "measure": measure, "export": export}

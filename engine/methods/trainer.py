@@ -28,13 +28,16 @@ class Watch(TrainerCallback):
     def __init__(self, reporter: Reporter) -> None:
         self.reporter = reporter
         self.stopped = False
+        self.spent = 0.0
         self._last = time.perf_counter()
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self._last = time.perf_counter()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
-        self.reporter.metrics(state.global_step, {"seconds_per_step": time.perf_counter() - self._last})
+        spent = time.perf_counter() - self._last
+        self.spent += spent
+        self.reporter.metrics(state.global_step, {"seconds_per_step": spent, "training_seconds": self.spent})
         if state.global_step >= state.max_steps:
             return control
         control.should_evaluate = bool(args.eval_steps) and state.global_step % int(args.eval_steps) == 0

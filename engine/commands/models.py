@@ -1,0 +1,95 @@
+"""``models list | show | get | export | delete``, ``ask`` and ``pocket build``."""
+
+import argparse
+from pathlib import Path
+
+from engine import registry
+from engine.commands import output
+from storage import evaluations, models
+from storage.home import Home
+
+
+def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
+    """Declare the commands."""
+    group = commands.add_parser("models", help="the registry of weights").add_subparsers(required=True, metavar="WHAT")
+    listed = group.add_parser("list", parents=[common], help="every model")
+    listed.set_defaults(command=_list)
+    show = group.add_parser("show", parents=[common], help="a model, its lineage and its scores")
+    show.add_argument("model")
+    show.set_defaults(command=_show)
+    get = group.add_parser("get", parents=[common], help="register a local folder as a base model")
+    get.add_argument("source", help="a local folder with config.json and .safetensors weights")
+    get.add_argument("--name", help="name in the registry; the folder's by default")
+    get.set_defaults(command=_get)
+    export = group.add_parser("export", parents=[common], help="write a model as a folder")
+    export.add_argument("model")
+    export.add_argument("folder", type=Path)
+    export.add_argument("--merged", action="store_true", help="merge an adapter into its base; the logits are checked")
+    export.set_defaults(command=_export)
+    delete = group.add_parser("delete", parents=[common], help="take a model out; says first what rests on it")
+    delete.add_argument("model")
+    delete.set_defaults(command=_delete)
+    ask = commands.add_parser("ask", parents=[common], help="ask one or several models the same thing")
+    ask.add_argument("model", nargs="+")
+    ask.add_argument("--prompt", required=True)
+    ask.add_argument("--system")
+    ask.add_argument("--greedy", action="store_true", help="the same as --temperature 0")
+    ask.add_argument("--temperature", type=float, default=0.7)
+    ask.add_argument("--seed", type=int, default=0)
+    ask.add_argument("--max-tokens", type=int, default=256)
+    ask.set_defaults(command=_ask)
+
+
+def _list(home: Home, given: argparse.Namespace) -> int:
+    found = models.all(home)
+    if given.json:
+        output.as_json(found)
+    else:
+        names = {m.id: m.name for m in found}
+        rows = [(f"#{m.id}", m.name, m.kind, names.get(m.base_id or 0, ""), f"{m.parameters / 1e6:.1f}M", m.fingerprint[:12]) for m in found]
+        output.table(rows, ("id", "model", "kind", "base", "weights", "fingerprint"))
+    return 0
+
+
+def _show(home: Home, given: argparse.Namespace) -> int:
+    model = registry.find(home, given.model)
+    resting = [m.name for m in models.dependents(home, model.id)]
+    output.as_json({**output.plain(model), "dependents": resting, "evaluations": [output.plain(e) for e in evaluations.of_model(home, model.id)]})
+    return 0
+
+
+def _get(home: Home, given: argparse.Namespace) -> int:
+    folder = Path(given.source).expanduser().resolve()
+    model = registry.register_folder(home, folder, given.name or folder.name, str(folder))
+    output.as_json(model)
+    return 0
+
+
+def _export(home: Home, given: argparse.Namespace) -> int:
+    folder = registry.export(home, registry.find(home, given.model), given.folder.expanduser().resolve(), given.merged)
+    output.as_json({"model": given.model, "folder": str(folder), "merged": given.merged})
+    return 0
+
+
+def _delete(home: Home, given: argparse.Namespace) -> int:
+    registry.delete(home, registry.find(home, given.model).id)
+    output.as_json({"deleted": given.model})
+    return 0
+
+
+def _ask(home: Home, given: argparse.Namespace) -> int:
+    from engine.generation import ask
+
+    messages = [{"role": "system", "content": given.system}] if given.system else []
+    messages.append({"role": "user", "content": given.prompt})
+    for name in given.model:
+        registry.find(home, name)
+    temperature = 0.0 if given.greedy else given.temperature
+    answers = ask.answers(home, given.model, messages, seed=given.seed, temperature=temperature, max_tokens=given.max_tokens)
+    if given.json:
+        output.as_json(answers)
+        return 0
+    for answer in answers:
+        print(f"── {answer.model} ({answer.fingerprint[:12]}, {answer.tokens} tokens, {answer.seconds:.2f} s)")
+        print(answer.error or answer.text)
+    return 0

@@ -1,0 +1,33 @@
+"""How commands print: tables for people, JSON for machines."""
+
+import dataclasses
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+
+def plain(value: Any) -> Any:
+    """Dataclasses as dictionaries, for JSON."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    return value
+
+
+def as_json(value: Any) -> None:
+    """Print one JSON document."""
+    body = [plain(v) for v in value] if isinstance(value, list | tuple) else plain(value)
+    print(json.dumps(body, ensure_ascii=False, indent=1, default=str))
+
+
+def table(rows: Sequence[Sequence[object]], head: Sequence[str]) -> None:
+    """Print rows under a head, in columns as wide as they need."""
+    cells = [[str(c) for c in row] for row in [head, *rows]]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
+    for row in cells:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def note(text: str) -> None:
+    """A line for the person who watches, apart from the output."""
+    print(text, file=sys.stderr, flush=True)

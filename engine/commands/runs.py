@@ -1,0 +1,209 @@
+"""``train``, ``measure`` and ``runs list | show | log | stop | resume | again | wait | reorder``."""
+
+import argparse
+import time
+from typing import Any
+
+from engine.commands import output
+from engine.errors import BadInput, RunFailed
+from engine.jobs import health, submit, supervisor
+from engine.methods import METHODS
+from storage import events, models, runs
+from storage.home import Home
+from storage.records import LIVE, Run
+
+
+def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
+    """Declare the commands."""
+    train = commands.add_parser("train", parents=[common], help="queue a training run")
+    train.add_argument("--method", required=True, choices=list(METHODS))
+    train.add_argument("--model", required=True, help="the model to start from: name or #id")
+    train.add_argument("--data", required=True, help="the data set: name, name@version or #id")
+    train.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the method; may be repeated")
+    train.add_argument("--name", help="name of the model that comes out")
+    train.add_argument("--seed", type=int, default=0)
+    train.add_argument("--dtype", default="auto", choices=("auto", "float32", "bfloat16"))
+    train.add_argument("--wait", action="store_true", help="wait for the end; exit code 4 when it fails")
+    train.set_defaults(command=_train)
+    measure = commands.add_parser("measure", parents=[common], help="score a model on a data set whose rows carry checks")
+    measure.add_argument("model")
+    measure.add_argument("--data", required=True)
+    measure.add_argument("--against", help="another model, for the paired difference")
+    measure.add_argument("--limit", type=int, help="only the first rows")
+    measure.set_defaults(command=_measure)
+    group = commands.add_parser("runs", help="look at runs, stop and resume them").add_subparsers(required=True, metavar="WHAT")
+    listed = group.add_parser("list", parents=[common], help="runs, newest first")
+    listed.add_argument("--limit", type=int, default=50)
+    listed.set_defaults(command=_list)
+    for name, act, text in (
+        ("show", _show, "everything about a run"),
+        ("log", _log, "what a run wrote"),
+        ("stop", _stop, "ask a run to stop and keep a checkpoint"),
+        ("resume", _resume, "continue an ended run from its newest whole checkpoint"),
+        ("wait", _wait, "wait for a run's end; exit code 4 when it fails"),
+    ):
+        one = group.add_parser(name, parents=[common], help=text)
+        one.add_argument("run", type=int)
+        one.set_defaults(command=act)
+    again = group.add_parser("again", parents=[common], help="queue a run's recipe once more, with changes")
+    again.add_argument("run", type=int)
+    again.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
+    again.set_defaults(command=_again)
+    order = group.add_parser("reorder", parents=[common], help="put these queued runs first, in this order")
+    order.add_argument("run", type=int, nargs="+")
+    order.set_defaults(command=_reorder)
+
+
+def _settings(pairs: list[str]) -> dict[str, str]:
+    settings = {}
+    for pair in pairs:
+        key, sign, value = pair.partition("=")
+        if not sign:
+            raise BadInput(f"--set takes KEY=VALUE, not {pair!r}.")
+        settings[key.strip()] = value.strip()
+    return settings
+
+
+def _train(home: Home, given: argparse.Namespace) -> int:
+    run = submit.train(
+        home, method=given.method, model=given.model, dataset=given.data, settings=_settings(given.set),
+        name=given.name, seed=given.seed, dtype=given.dtype,
+    )  # fmt: skip
+    return _queued(home, run, given)
+
+
+def _again(home: Home, given: argparse.Namespace) -> int:
+    return _queued(home, submit.again(home, given.run, _settings(given.set)), given)
+
+
+def _queued(home: Home, run: Run, given: argparse.Namespace) -> int:
+    supervisor.ensure(home)
+    if getattr(given, "wait", False):
+        return _finish(home, run.id, given.json)
+    _print(home, run, given.json)
+    return 0
+
+
+def _measure(home: Home, given: argparse.Namespace) -> int:
+    run = submit.measure(home, model=given.model, dataset=given.data, against=given.against, limit=given.limit)
+    supervisor.ensure(home)
+    ended = wait(home, run.id)
+    _raise_if_failed(ended)
+    if given.json:
+        output.as_json(ended.summary)
+        return 0
+    s = ended.summary
+    print(f"{ended.name}: {s['value']:.3f} (95 % interval {s['low']:.3f} to {s['high']:.3f}, n = {s['n']})")
+    if s.get("difference"):
+        d = s["difference"]
+        print(f"difference to {given.against}: {d['value']:+.3f} (95 % interval {d['low']:+.3f} to {d['high']:+.3f}, the same {d['n']} items)")
+    return 0
+
+
+def wait(home: Home, run_id: int) -> Run:
+    """Wait until a run has ended, telling its phases and steps on the way."""
+    told = ""
+    while True:
+        run = submit.find(home, run_id)
+        if run.status not in LIVE:
+            return run
+        view = health.view(home, run)
+        text = f"run {run_id} {run.status}: {view.phase or 'waiting'}" + (f", step {view.step} of {view.steps}" if view.steps else "")
+        if text != told and (view.phase != "training" or view.step % 10 == 0):
+            output.note(text)
+            told = text
+        if not health.engine(home).running:
+            supervisor.ensure(home)
+        time.sleep(0.2)
+
+
+def _raise_if_failed(run: Run) -> None:
+    if run.status != "succeeded":
+        raise RunFailed(f"Run {run.id} {run.status}: {run.reason} {run.next_step or ''}".strip(), run.failure or "killed")
+
+
+def _finish(home: Home, run_id: int, as_json: bool) -> int:
+    run = wait(home, run_id)
+    _print(home, run, as_json)
+    _raise_if_failed(run)
+    return 0
+
+
+def _describe(home: Home, run: Run) -> dict[str, Any]:
+    view, made = health.view(home, run), models.of_run(home, run.id)
+    return {
+        **output.plain(run),
+        "status": view.status,
+        "alive": view.alive,
+        "stalled": view.stalled,
+        "phase": view.phase,
+        "step": view.step,
+        "steps": view.steps,
+        "latest": {series: value for series, (_, value) in events.latest(home, run.id).items()},
+        "model": made.name if made else None,
+        "checkpoints": [c.step for c in events.checkpoints(home, run.id)],
+        "history": runs.history(home, run.id),
+    }
+
+
+def _print(home: Home, run: Run, as_json: bool) -> None:
+    body = _describe(home, run)
+    if as_json:
+        output.as_json(body)
+        return
+    print(f"run {run.id} {run.name}: {body['status']}" + (f", step {body['step']} of {body['steps']}" if body["steps"] else ""))
+    for key in ("reason", "next_step", "model"):
+        if body[key]:
+            print(f"  {key.replace('_', ' ')}: {body[key]}")
+    for series in ("loss", "eval_loss", "token_accuracy"):
+        if series in body["latest"]:
+            print(f"  {series}: {body['latest'][series]:.4f}")
+
+
+def _list(home: Home, given: argparse.Namespace) -> int:
+    views = [health.view(home, run) for run in runs.page(home, given.limit)]
+    if given.json:
+        output.as_json([{**output.plain(v.run), "status": v.status, "step": v.step, "steps": v.steps} for v in views])
+    else:
+        rows = [(v.run.id, v.run.kind, v.run.name, v.status, f"{v.step}/{v.steps}" if v.steps else "", v.run.created_at[:16]) for v in views]
+        output.table(rows, ("run", "kind", "name", "status", "step", "queued"))
+    return 0
+
+
+def _show(home: Home, given: argparse.Namespace) -> int:
+    _print(home, submit.find(home, given.run), given.json)
+    return 0
+
+
+def _log(home: Home, given: argparse.Namespace) -> int:
+    submit.find(home, given.run)
+    log = home.run(given.run) / "log.txt"
+    text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+    if given.json:
+        output.as_json({"run": given.run, "log": text})
+    else:
+        print(text, end="")
+    return 0
+
+
+def _stop(home: Home, given: argparse.Namespace) -> int:
+    _print(home, submit.stop(home, given.run), given.json)
+    return 0
+
+
+def _resume(home: Home, given: argparse.Namespace) -> int:
+    return _queued(home, submit.resume(home, given.run), given)
+
+
+def _wait(home: Home, given: argparse.Namespace) -> int:
+    submit.find(home, given.run)
+    return _finish(home, given.run, given.json)
+
+
+def _reorder(home: Home, given: argparse.Namespace) -> int:
+    queue = submit.reorder(home, given.run)
+    if given.json:
+        output.as_json([run.id for run in queue])
+    else:
+        print("queue: " + (", ".join(str(run.id) for run in queue) or "empty"))
+    return 0
