@@ -1,5 +1,25 @@
-"""Home: where things stand."""
+"""Home: where things stand, and the one button that walks the road."""
 
-import streamlit as st
+from engine.errors import TemperError
+from engine.samples import road
+from pages.home import view
+from pages.parts import messages, session
 
-st.title("Home")
+home = session.home()
+
+
+def walk() -> None:
+    """Take the road's next step."""
+    try:
+        run = road.walk(home, session.token("road"))
+    except TemperError as problem:
+        messages.keep(problem, "road")
+        return
+    messages.done(f"Run {run.id} is queued.", ":material/route:")
+
+
+view.title()
+messages.kept("road")
+view.road(home, walk)
+view.work(home)
+view.machine(home)

@@ -47,17 +47,28 @@ def several_models(
 
 
 def dataset(
-    home: Home, label: str, *, key: str, shapes: Collection[str] | None = None, latest: bool = False, help: str | None = None
+    home: Home,
+    label: str,
+    *,
+    key: str,
+    shapes: Collection[str] | None = None,
+    latest: bool = False,
+    prefer: str | None = None,
+    help: str | None = None,
 ) -> Dataset | None:
-    """Ask for one frozen data set of these shapes, newest first; ``latest`` shows only the newest version of each name."""
+    """Ask for one frozen data set of these shapes, newest first; ``latest`` shows only the newest version of each name.
+
+    The first one of the shape ``prefer`` is chosen to begin with, where there is one.
+    """
     found: dict[int, Dataset] = {}
     names: set[str] = set()
-    for one in datasets.all(home):
+    for one in datasets.all(home):  # newest first
         if (shapes is None or one.shape in shapes) and not (latest and one.name in names):
             found[one.id] = one
             names.add(one.name)
+    at = next((i for i, one in enumerate(found.values()) if one.shape == prefer), 0)
     chosen = st.selectbox(
-        label, list(found), key=key, help=help, disabled=not found, persist_state="session",
+        label, list(found), index=at, key=key, help=help, disabled=not found, persist_state="session",
         format_func=lambda i: describe_dataset(found[i]), placeholder="No fitting data set yet",
     )  # fmt: skip
     return found.get(chosen) if chosen is not None else None

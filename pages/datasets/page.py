@@ -1,0 +1,58 @@
+"""Datasets: bring in a file, see every problem, freeze a version, read through what is frozen."""
+
+from pathlib import Path
+
+import streamlit as st
+
+from engine.data import curate, uploads
+from engine.errors import TemperError
+from pages.datasets import bring, view
+from pages.parts import inert, messages, session
+from storage import datasets
+
+home = session.home()
+LISTED, BROUGHT = "Frozen versions", "Bring in a file"
+
+
+def freeze() -> None:
+    """Freeze the draft that is shown, and look at what came out."""
+    draft = st.session_state.get("draft")
+    if draft is None:
+        return  # the second half of a double click: the first has frozen it
+    try:
+        made = curate.freeze(home, draft, st.session_state["draft_name"], st.session_state.get("draft_keep", True))
+    except TemperError as problem:
+        messages.keep(problem, "freeze")
+        return
+    del st.session_state["draft"]
+    curate.discard(draft)
+    st.session_state["source_path"] = ""
+    st.session_state["upload_round"] = st.session_state.get("upload_round", 0) + 1
+    st.session_state["datasets_view"], st.session_state["dataset"] = LISTED, made.id
+    st.query_params["dataset"] = str(made.id)
+    messages.done(f"{inert.plain(made.title)} is frozen.", ":material/ac_unit:")
+
+
+found = datasets.all(home)
+view.title()
+if "datasets_view" not in st.session_state:
+    st.session_state["datasets_view"] = LISTED if found else BROUGHT
+shown = st.segmented_control("View", (LISTED, BROUGHT), key="datasets_view", required=True, label_visibility="collapsed")
+
+if shown == BROUGHT:
+    source = bring.source()
+    path: Path | None = None
+    with messages.edge():
+        if isinstance(source, Path):
+            path = source
+        elif source is not None:
+            path = bring.kept(source, lambda: uploads.keep(home, source.name, source))
+        draft = bring.read(home, path) if path else None
+        if draft is not None:
+            bring.show(draft)
+            messages.kept("freeze")
+            bring.ask_name(home, draft, freeze)
+else:
+    chosen = view.versions(found)
+    if chosen is not None:
+        view.version(home, chosen)

@@ -1,0 +1,84 @@
+"""Models: the registry with lineage and scores; measure, download, delete; what checkpoints take on disk."""
+
+import streamlit as st
+
+from engine import registry
+from engine.errors import TemperError
+from engine.jobs import submit, supervisor
+from pages.models import disk, lineage, scores, view
+from pages.parts import inert, messages, session
+from storage import models
+from storage.home import Home
+from storage.records import Model
+
+home = session.home()
+REGISTRY, DISK = "Registry", "Disk"
+
+
+def measure(model: Model) -> None:
+    """Queue the measurement that the form asks for."""
+    asked = scores.asked(model)
+    try:
+        run = submit.measure(
+            home, model=f"#{model.id}", dataset=f"#{asked.dataset_id}", against=f"#{asked.against_id}" if asked.against_id else None,
+            limit=asked.limit, token=session.token(f"measure {model.id}"),
+        )  # fmt: skip
+        supervisor.ensure(home)
+    except TemperError as problem:
+        messages.keep(problem, "measure")
+        return
+    messages.done(f"Run {run.id} is queued.", ":material/fact_check:")
+
+
+def export(model: Model, folder: str, merged: bool) -> None:
+    """Queue the writing of a folder."""
+    try:
+        run = submit.export(home, model=f"#{model.id}", folder=folder, merged=merged, token=session.token("export"))
+        supervisor.ensure(home)
+    except TemperError as problem:
+        messages.keep(problem, "export")
+        return
+    messages.done(f"Run {run.id} writes the folder.", ":material/folder:")
+
+
+def add() -> None:
+    """Register the base model in a folder."""
+    try:
+        made = registry.register_folder(home, view.folder_asked(), view.name_asked(), str(view.folder_asked()))
+    except TemperError as problem:
+        messages.keep(problem, "add")
+        return
+    st.session_state["model"] = made.id
+    messages.done(f"{inert.plain(made.name)} is registered.", ":material/deployed_code:")
+
+
+def clear(run_ids: list[int], keep: int) -> None:
+    """Remove checkpoints of these runs."""
+    for run_id in run_ids:
+        registry.clear_checkpoints(home, run_id, keep)
+
+
+def delete(home: Home, model: Model) -> None:
+    """Take a model out of the registry."""
+    registry.delete(home, model.id)
+    st.session_state.pop("model", None)
+
+
+view.title()
+shown = st.segmented_control(
+    "View", (REGISTRY, DISK), default=REGISTRY, key="models_view", required=True, label_visibility="collapsed"
+)
+with messages.edge():
+    if shown == DISK:
+        disk.checkpoints(home, clear)
+    else:
+        found = models.all(home)
+        chosen = view.registry(home, found)
+        view.add(add)
+        if chosen is not None:
+            view.heading(chosen)
+            lineage.chain(home, chosen)
+            scores.table(home, chosen)
+            scores.form(home, chosen, lambda: measure(chosen))
+            view.download(home, chosen, lambda folder, merged: export(chosen, folder, merged))
+            view.delete(home, chosen, lambda: delete(home, chosen))

@@ -1,0 +1,123 @@
+"""Draws a model's scores with their intervals and items, and the form that measures."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+import streamlit as st
+
+from pages.parts import messages, pickers, words
+from storage import datasets, evaluations, models, runs
+from storage.home import Home
+from storage.records import Evaluation, Interval, Model
+
+ALL, WRONG = "All items", "Wrong only"
+MEASURABLE = ("prompt", "messages", "prompt_completion")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the form asks to measure."""
+
+    dataset_id: int
+    against_id: int | None
+    limit: int | None
+
+
+def table(home: Home, model: Model) -> None:
+    """Every score of a model: data, value, interval, the difference to the other model, when; one can be opened."""
+    st.markdown("**Scores**")
+    found = evaluations.of_model(home, model.id)
+    if not found:
+        st.caption(
+            "Nothing measured yet. A score says how many of the held-out rows were answered right, with its 95 % interval."
+        )
+        return
+    frame = pl.DataFrame(
+        {
+            "Data": [_data(home, e) for e in found],
+            "Score": [e.value for e in found],
+            "With its 95 % interval": [words.score(Interval(e.value, e.low, e.high, e.n)) for e in found],
+            "Against": [_against(home, e) for e in found],
+            "When": [words.moment(e.created_at) for e in found],
+        },
+        schema_overrides={"When": pl.Datetime("ms", "UTC")},
+    )
+    config = {
+        "Score": st.column_config.ProgressColumn(min_value=0, max_value=1, format="percent"),
+        "With its 95 % interval": st.column_config.TextColumn(width="medium"),
+        "Against": st.column_config.TextColumn(
+            width="medium", help="The paired difference on the same items, with its 95 % interval"
+        ),
+        "When": st.column_config.DatetimeColumn(format="calendar"),
+    }
+    state = st.dataframe(
+        frame, hide_index=True, column_config=config, on_select="rerun", selection_mode="single-row",
+        key=f"scores_{found[0].id}", alt="Scores, newest first",
+    )  # fmt: skip
+    rows = state["selection"]["rows"]
+    if rows and rows[0] < len(found):
+        items(home, found[rows[0]])
+    else:
+        st.caption("Choose a score to see its items one by one.")
+
+
+def _data(home: Home, evaluation: Evaluation) -> str:
+    data = datasets.get(home, evaluation.dataset_id)
+    return data.title if data else f"#{evaluation.dataset_id}"
+
+
+def _against(home: Home, evaluation: Evaluation) -> str:
+    difference: dict[str, Any] | None = evaluation.settings.get("against")
+    if not difference:
+        return ""
+    run = runs.get(home, evaluation.run_id) if evaluation.run_id else None
+    name = run.summary.get("against", {}).get("model", "the other") if run else "the other"
+    points = [f"{100 * difference[key]:+.0f}" for key in ("value", "low", "high")]
+    return f"{points[0]} points ({points[1]} to {points[2]}) over {name}"
+
+
+@st.fragment
+def items(home: Home, evaluation: Evaluation) -> None:
+    """The items of one score: what was asked, what was answered, whether it was right."""
+    found = evaluations.items(home, evaluation.id)
+    way = st.segmented_control("Items", (ALL, WRONG), default=ALL, key="items_way", required=True, label_visibility="collapsed")
+    shown = [item for item in found if way == ALL or item[2] < 1]
+    frame = pl.DataFrame(
+        {"Score": [i[2] for i in shown], "Prompt": [i[0] for i in shown], "Answer": [i[1] for i in shown]},
+        schema={"Score": pl.Float64, "Prompt": pl.String, "Answer": pl.String},
+    )
+    config = {
+        "Score": st.column_config.NumberColumn(width="small", format="%.2f"),
+        "Prompt": st.column_config.TextColumn(width="large"),
+        "Answer": st.column_config.TextColumn(width="large"),
+    }
+    st.dataframe(frame, hide_index=True, column_config=config, height=320, alt="Items of the score")
+    st.caption(f"{words.count(len(shown))} of {words.plural(len(found), 'item')}")
+
+
+def form(home: Home, model: Model, act: Callable[[], None]) -> None:
+    """Ask what to measure on, and against which other model."""
+    base = models.get(home, model.base_id) if model.base_id else None
+    with st.expander("Measure", icon=":material/fact_check:", key="measure_open"):
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            data = pickers.dataset(
+                home, "Data", key="measure_data", shapes=MEASURABLE, latest=True, prefer="prompt",
+                help="Rows with a column `check` are scored by it, others by whether the answer is exactly their own.",
+            )  # fmt: skip
+            pickers.model(
+                home, "Against (optional)", key=f"measure_against_{model.id}", default=base.name if base else None, optional=True
+            )
+            st.number_input(
+                "First rows only", min_value=1, value=None, step=50, key="measure_limit", placeholder="all", width=160
+            )
+            st.button("Measure", type="primary", on_click=act, disabled=data is None, key="measure")
+        messages.kept("measure")
+
+
+def asked(model: Model) -> Asked:
+    """What stands in the form."""
+    held = st.session_state
+    limit = int(held["measure_limit"]) if held["measure_limit"] else None
+    return Asked(held["measure_data"], held[f"measure_against_{model.id}"], limit)
