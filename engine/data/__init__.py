@@ -1,0 +1,1 @@
+"""What rows are and how they come in: reading files, recognising their format, checking, freezing."""
