@@ -50,15 +50,6 @@ def _count_parameters(folder: Path) -> int:
     return total
 
 
-def _template_of(folder: Path) -> tuple[str, str]:
-    """Where the chat template comes from ("own" or "standard"), and its text."""
-    if (folder / "chat_template.jinja").exists():
-        return "own", (folder / "chat_template.jinja").read_text(encoding="utf-8")
-    config = folder / "tokenizer_config.json"
-    template = json.loads(config.read_text(encoding="utf-8")).get("chat_template") if config.exists() else None
-    return ("own", json.dumps(template)) if template else ("standard", "")
-
-
 def register_folder(home: Home, folder: Path, name: str, source: str, license: str | None = None) -> Model:
     """Register the base model in a local folder. BadInput when it holds no safetensors weights or no configuration."""
     config_path = folder / "config.json"
@@ -69,13 +60,13 @@ def register_folder(home: Home, folder: Path, name: str, source: str, license: s
         )
     config = json.loads(config_path.read_text(encoding="utf-8"))
     text = config.get("text_config", config)
-    template, written = _template_of(folder)
+    template = prints.template_of(folder)
     dtype = str(config.get("dtype") or config.get("torch_dtype") or text.get("dtype") or "float32")
     return models.insert(
         home, name=name, kind="model", path=str(folder), base_id=None, run_id=None,
-        fingerprint=prints.fingerprint(folder, None, written, dtype), parameters=_count_parameters(folder),
+        fingerprint=prints.fingerprint(folder, None, template.text, dtype), parameters=_count_parameters(folder),
         bytes=files.size(folder), dtype=dtype, context=int(text.get("max_position_embeddings") or 0),
-        license=license, template=template, source=source,
+        license=license, template=template.source, source=source,
     )  # fmt: skip
 
 
@@ -86,12 +77,12 @@ def register_trained(home: Home, run: Run, start: Model, trained: Trained) -> Mo
         return known
     base_id = (start.base_id if start.kind == "adapter" else start.id) if trained.kind == "adapter" else None
     base, adapter = (places(home, start)[0], trained.folder) if trained.kind == "adapter" else (trained.folder, None)
-    template, written = _template_of(trained.folder)
+    template = prints.template_of(base, adapter)
     return models.insert(
         home, name=run.name, kind=trained.kind, path=str(trained.folder), base_id=base_id, run_id=run.id,
-        fingerprint=prints.fingerprint(base, adapter, written, start.dtype), parameters=_count_parameters(trained.folder),
+        fingerprint=prints.fingerprint(base, adapter, template.text, start.dtype), parameters=_count_parameters(trained.folder),
         bytes=files.size(trained.folder), dtype=start.dtype, context=start.context, license=start.license,
-        template=template if template == "own" else start.template, source=f"run {run.id}",
+        template=template.source, source=f"run {run.id}",
     )  # fmt: skip
 
 

@@ -52,6 +52,7 @@ class Run:
     kind: str
     name: str
     status: str
+    attempt: int  # how often a worker has had it; 0 before the first
     request: dict[str, Any]
     stop_requested: bool
     reason: str | None

@@ -15,7 +15,7 @@ VALUES (:kind, :name, 'queued', :request, :token, :parent_id,
 RETURNING *
 """
 CLAIM = """
-UPDATE run SET status = 'running', started_at = COALESCE(started_at, :now), ended_at = NULL
+UPDATE run SET status = 'running', attempt = attempt + 1, started_at = COALESCE(started_at, :now), ended_at = NULL
 WHERE id = (SELECT id FROM run WHERE status = 'queued' ORDER BY priority, id LIMIT 1) AND status = 'queued'
 RETURNING *
 """

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from engine.data.shapes import restored
 from engine.errors import BadInput, WrongShape
 
 IGNORED = -100  # the label of a token that carries no loss
@@ -77,19 +78,35 @@ def encode_chat(tokenizer: Any, messages: list[dict[str, Any]], stop: str, tools
     return _labelled(tokenizer, whole, spans)
 
 
-def encode_row(tokenizer: Any, row: Mapping[str, Any], shape: str) -> Encoded:
-    """A row of a ``text``, ``prompt_completion`` or ``messages`` data set as tokens and labels."""
+def turns(row: Mapping[str, Any], shape: str) -> list[dict[str, Any]]:
+    """A row of a ``messages`` or ``prompt_completion`` data set, as ``shapes.restored`` gives it, as a conversation.
+
+    A plain pair is a conversation of one turn each, so that the tuned model can be talked to.
+    """
+    if shape == "messages":
+        return list(row["messages"])
+    prompt, completion = row["prompt"], row["completion"]
+    before = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else list(prompt)
+    return before + ([{"role": "assistant", "content": completion}] if isinstance(completion, str) else list(completion))
+
+
+def encode_row(tokenizer: Any, row: Mapping[str, Any], shape: str, stop: str | None = None) -> Encoded:
+    """A row of a ``text``, ``prompt_completion`` or ``messages`` data set as tokens and labels.
+
+    ``stop`` is the text of the end-of-turn token; whoever encodes many rows looks it up once with ``stop_text``.
+    """
     if shape == "text":
         ids = tokenizer(row["text"], add_special_tokens=False)["input_ids"] + [document_end(tokenizer)]
         return Encoded(ids, list(ids))
-    if shape == "messages":
-        return encode_chat(tokenizer, row["messages"], tokenizer.decode([end_of_turn(tokenizer)]), row.get("tools"))
-    prompt, completion = row["prompt"], row["completion"]
-    if isinstance(prompt, str):
-        # a plain pair is a conversation of one turn, so that the tuned model can be talked to
-        prompt, completion = [{"role": "user", "content": prompt}], [{"role": "assistant", "content": completion}]
-    stop = tokenizer.decode([end_of_turn(tokenizer)])
-    return encode_chat(tokenizer, list(prompt) + list(completion), stop, row.get("tools"), after=len(prompt))
+    row, asked = restored(row, shape), 0
+    if shape == "prompt_completion":
+        asked = 1 if isinstance(row["prompt"], str) else len(row["prompt"])
+    return encode_chat(tokenizer, turns(row, shape), stop or stop_text(tokenizer), row.get("tools"), after=asked)
+
+
+def stop_text(tokenizer: Any) -> str:
+    """The end-of-turn token as text."""
+    return tokenizer.decode([end_of_turn(tokenizer)])
 
 
 def encode_texts(tokenizer: Any, texts: Iterable[str], batch: int = 1000) -> Iterator[list[int]]:

@@ -43,11 +43,16 @@ def of_exception(problem: BaseException) -> Failure:
     return Failure("bug", f"{name}: {str(problem).splitlines()[0] if str(problem) else 'no message'}")
 
 
-def of_exit(exit_file: Path) -> Failure:
+def exit_file(folder: Path, attempt: int) -> Path:
+    """Where the keeper of a run's ``attempt`` writes how its worker ended. The next attempt never reads it."""
+    return folder / f"exit-{attempt}.json"
+
+
+def of_exit(path: Path) -> Failure:
     """Why a worker that wrote no ending is gone, from what its keeper saw; ``lost`` where nobody saw it."""
-    if not exit_file.exists():
+    if not path.exists():
         return Failure("lost", "The worker is gone and nobody saw it end: the machine or the engine went away.")
-    seen = json.loads(exit_file.read_text())
+    seen = json.loads(path.read_text())
     if seen["out_of_memory_kills"] > 0:
         return Failure("out of memory", "The system ended the worker because the machine ran out of memory.")
     if seen["free_disk"] < 16 * 1024 * 1024:

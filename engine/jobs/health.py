@@ -89,7 +89,7 @@ def reconcile(home: Home) -> list[int]:
         if alive(home, run.id):
             continue
         folder = home.run(run.id)
-        if not (folder / "worker.json").exists() and not (folder / "exit.json").exists():
+        if not (folder / "worker.json").exists() and not failures.exit_file(folder, run.attempt).exists():
             continue  # claimed, and its worker not there yet: the supervisor hands it over or gives it back
         current = runs.get(home, run.id)
         if current is None or current.status != "running":
@@ -97,7 +97,7 @@ def reconcile(home: Home) -> list[int]:
         if run.stop_requested:
             runs.end(home, run.id, "stopped", reason="Stopped: it did not end by itself in time. The last checkpoint is kept.")
         else:
-            failure = failures.of_exit(folder / "exit.json")
+            failure = failures.of_exit(failures.exit_file(folder, run.attempt))
             status = "interrupted" if failure.kind == "lost" else "failed"
             runs.end(home, run.id, status, reason=failure.reason, failure=failure.kind, next_step=failure.next_step)
         ended.append(run.id)

@@ -1,19 +1,24 @@
 """The small parent of a worker: it waits for it, and writes down how it ended, so that the cause is known even when the
 engine was down. It imports nothing heavy and does nothing else.
 
-The supervisor starts a keeper with a pipe as its standard input and writes a run's number to it. When the pipe closes
+The supervisor starts a keeper with a pipe as its standard input and writes the numbers of a run and its attempt to it. When the pipe closes
 before that, the supervisor is gone and the idle worker ends; after that the worker goes on.
 """
 
 import json
+import os
 import shutil
 import subprocess
 import sys
 import threading
 
-from engine.jobs import processes
+from engine.jobs import failures, processes
 from storage import files
 from storage.home import Home
+
+
+# threads that wait for each other sleep instead of spinning: a trainer, a chat and a page share these cores
+THREADS = {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"}
 
 
 def main(root: str) -> int:
@@ -22,9 +27,10 @@ def main(root: str) -> int:
     kills = processes.out_of_memory_kills()
     with (home.logs / "worker.log").open("ab") as log:
         worker = subprocess.Popen(
-            [sys.executable, "-m", "engine.jobs.worker", root], stdin=subprocess.PIPE, stdout=log, stderr=log, process_group=0
-        )
-    claimed: list[int] = []
+            [sys.executable, "-m", "engine.jobs.worker", root],
+            stdin=subprocess.PIPE, stdout=log, stderr=log, process_group=0, env={**os.environ, **THREADS},
+        )  # fmt: skip
+    claimed: list[tuple[int, int]] = []
     threading.Thread(target=_pass_on, args=(worker, claimed), daemon=True).start()
     code = worker.wait()
     if claimed:
@@ -33,16 +39,18 @@ def main(root: str) -> int:
             "out_of_memory_kills": processes.out_of_memory_kills() - kills,
             "free_disk": shutil.disk_usage(home.root).free,
         }
-        files.write_text(home.run(claimed[0]) / "exit.json", json.dumps(seen))
+        run_id, attempt = claimed[0]
+        files.write_text(failures.exit_file(home.run(run_id), attempt), json.dumps(seen))
     return 0
 
 
-def _pass_on(worker: subprocess.Popen[bytes], claimed: list[int]) -> None:
+def _pass_on(worker: subprocess.Popen[bytes], claimed: list[tuple[int, int]]) -> None:
     """Hand the run's number from the supervisor to the worker; without one, let the worker end."""
     line = sys.stdin.buffer.readline()
     assert worker.stdin is not None
     if line.strip():
-        claimed.append(int(line))
+        run_id, attempt = line.split()
+        claimed.append((int(run_id), int(attempt)))
         try:
             worker.stdin.write(line)
         except BrokenPipeError:  # the worker has ended meanwhile; the wait above sees how

@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import signal
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
@@ -54,16 +55,21 @@ def read_identity(path: Path) -> Identity | None:
         return None
 
 
-def hold(path: Path) -> IO[str] | None:
-    """Take the kernel's lock on ``path`` and keep it while the returned file is open; None when another process has it."""
+def hold(path: Path, wait: float = 0.0) -> IO[str] | None:
+    """Take the kernel's lock on ``path`` and keep it while the returned file is open; None when another process has it
+    for longer than ``wait`` seconds."""
     path.parent.mkdir(parents=True, exist_ok=True)
     file = path.open("a")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.close()
-        return None
-    return file
+    deadline = time.monotonic() + wait
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return file
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                file.close()
+                return None
+            time.sleep(0.05)
 
 
 def is_held(path: Path) -> bool:

@@ -23,6 +23,7 @@ TICK = 0.2  # seconds
 STOP_GRACE = 10.0  # seconds between a stop that is asked for and one that is made
 ORPHAN_GRACE = 20.0  # seconds after its start until an engine gives claimed runs without a worker back to the queue
 START_WAIT = 60.0
+LOCK_WAIT = 1.0  # a page that looks whether an engine runs holds the lock for a moment
 
 
 class Supervisor:
@@ -88,11 +89,11 @@ class Supervisor:
             return
         folder = self.home.run(run.id)
         folder.mkdir(parents=True, exist_ok=True)
-        for name in ("worker.json", "exit.json", "heartbeat", "progress"):
+        for name in ("worker.json", "heartbeat", "progress"):
             (folder / name).unlink(missing_ok=True)
         keeper, self.warm = self.warm, None
         try:
-            keeper.stdin.write(f"{run.id}\n".encode())  # type: ignore[union-attr]
+            keeper.stdin.write(f"{run.id} {run.attempt}\n".encode())  # type: ignore[union-attr]
             keeper.stdin.close()  # type: ignore[union-attr]
         except BrokenPipeError:
             runs.unclaim(self.home, run.id)
@@ -139,7 +140,7 @@ def _project() -> Path:
 
 def serve(home: Home) -> int:
     """Be this home's engine until told to end. TryLater when there is one already."""
-    lock: IO[str] | None = processes.hold(home.root / "engine.lock")
+    lock: IO[str] | None = processes.hold(home.root / "engine.lock", wait=LOCK_WAIT)
     if lock is None:
         raise TryLater(f"An engine already runs for {home.root}. `python -m engine status` shows it.")
     prepare.prepare(home)

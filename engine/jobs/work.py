@@ -73,7 +73,7 @@ def measure(home: Home, run: Run, reporter: RunReporter) -> Outcome:
         home, f"#{request['model_id']}", dataset, limit=request.get("limit"), reporter=reporter, run_id=run.id,
         against=f"#{request['against_id']}" if request.get("against_id") else None,
     )  # fmt: skip
-    return Outcome(measured.summary())
+    return Outcome(measured.summary()) if measured is not None else Outcome(stopped=True)
 
 
 def export(home: Home, run: Run, reporter: RunReporter) -> Outcome:

@@ -8,10 +8,11 @@ import os
 import signal
 import sys
 import traceback
+import warnings
 
 from engine.jobs import failures, processes
 from engine.jobs.reporter import RunReporter
-from storage import runs
+from storage import db, runs
 from storage.home import Home
 
 ENVIRONMENT = {
@@ -25,8 +26,13 @@ ENVIRONMENT = {
 }
 
 
+LOCK_WAIT = 20.0  # seconds
+
+
 def warm_up() -> None:
     """Import what every run needs; no GPU is touched before there is a run."""
+    # the libraries warn about each other's old names; the log is for the person who watches the run
+    warnings.filterwarnings("ignore", category=FutureWarning)
     import peft  # noqa: F401
     import polars  # noqa: F401
 
@@ -42,16 +48,16 @@ def main(root: str) -> int:
     line = sys.stdin.readline()
     if not line.strip():
         return 0  # the supervisor is gone before it had a run for this worker
-    return work(home, int(line))
+    return work(home, int(line.split()[0]))
 
 
 def work(home: Home, run_id: int) -> int:
     """Do one run from claim to ending. Returns 0 when the ending is written, whatever it is."""
     folder = home.run(run_id)
-    lock = processes.hold(folder / "alive.lock")
+    # the worker of an attempt before this one may still be on its way out
+    lock = processes.hold(folder / "alive.lock", wait=LOCK_WAIT)
     if lock is None:
-        return 3  # another worker has this run
-    (folder / "exit.json").unlink(missing_ok=True)
+        return 3
     (folder / "interrupt").unlink(missing_ok=True)
     processes.write_identity(folder / "worker.json", os.getpid())
     log = os.open(folder / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -78,7 +84,10 @@ def _do(home: Home, run_id: int, reporter: RunReporter) -> None:
     except BaseException as problem:  # whatever it is, the run says why it ended
         traceback.print_exc()
         failure = failures.of_exception(problem)
-        reporter._closed.set()
+        try:
+            reporter.close()
+        except (OSError, db.sqlite3.Error) as unwritten:
+            print(f"The last figures could not be written: {unwritten}", flush=True)
         runs.end(home, run_id, "failed", reason=failure.reason, failure=failure.kind, next_step=failure.next_step)
         return
     if not outcome.stopped:

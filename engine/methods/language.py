@@ -6,12 +6,22 @@ from pathlib import Path
 from typing import Any
 
 from engine.data import tokens
+from engine.data.shapes import restored
 from engine.errors import BadInput
+from engine.generation import batch
 from engine.methods import arguments, attention, batching, loading
 from engine.methods.method import Trained, Training
 from storage import files
 
 SAMPLES = 3  # prompts that are answered at every evaluation
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What is asked at every evaluation: as it is shown, and as the tokens after which the model speaks."""
+
+    shown: str
+    ids: list[int]
 
 
 @dataclass(frozen=True)
@@ -22,7 +32,7 @@ class Material:
     held_out: Any | None
     tokenizer: Any
     lengths: Sequence[int]
-    prompts: list[Any]  # conversations, or the beginnings of texts
+    prompts: list["Prompt"]
 
 
 def _column(lists: Sequence[Any]) -> Any:
@@ -62,7 +72,8 @@ def blocks(training: Training) -> Material:
     if not rows:
         raise BadInput("The data set holds no text to train on.")
     beginnings = [text[: len(text) // 2][:200] for text in (texts[:held] if held else texts)[:SAMPLES].to_list()]
-    return Material(_arrow(rows, rows), _arrow(out, out), tokenizer, [len(r) for r in rows], beginnings)
+    asked = [Prompt(text, tokenizer(text, add_special_tokens=False)["input_ids"]) for text in beginnings if text]
+    return Material(_arrow(rows, rows), _arrow(out, out), tokenizer, [len(r) for r in rows], asked)
 
 
 def conversations(training: Training) -> Material:
@@ -76,8 +87,9 @@ def conversations(training: Training) -> Material:
     training.reporter.phase("tokenizing")
     limit, cut, lost = training.settings.max_length, 0, 0
     encoded: list[tokens.Encoded | None] = []
+    stop = tokens.stop_text(tokenizer)
     for row in (frame.row(i, named=True) for i in order):
-        whole = tokens.encode_row(tokenizer, row, training.shape)
+        whole = tokens.encode_row(tokenizer, row, training.shape, stop)
         cut += len(whole.input_ids) > limit
         short = tokens.Encoded(whole.input_ids[:limit], whole.labels[:limit])
         useful = any(label != tokens.IGNORED for label in short.labels[1:])
@@ -88,7 +100,7 @@ def conversations(training: Training) -> Material:
     out, rows = [e for e in encoded[:held] if e], [e for e in encoded[held:] if e]
     if not rows:
         raise BadInput(f"No row has an answer within {limit} tokens. Raise max_length.")
-    asked = [_prompt(frame.row(i, named=True), training.shape) for i in order[: max(held, SAMPLES)][:SAMPLES]]
+    asked = [_prompt(tokenizer, frame.row(i, named=True), training.shape) for i in order[: max(held, SAMPLES)][:SAMPLES]]
     return Material(
         _arrow([e.input_ids for e in rows], [e.labels for e in rows]),
         _arrow([e.input_ids for e in out], [e.labels for e in out]),
@@ -96,13 +108,11 @@ def conversations(training: Training) -> Material:
     )  # fmt: skip
 
 
-def _prompt(row: dict[str, Any], shape: str) -> list[dict[str, Any]]:
+def _prompt(tokenizer: Any, row: dict[str, Any], shape: str) -> Prompt:
     """What comes before the last answer of a row."""
-    if shape == "messages":
-        turns = [dict(turn) for turn in row["messages"]]
-        return turns[: max(i for i, turn in enumerate(turns) if turn["role"] == "assistant")]
-    prompt = row["prompt"]
-    return [{"role": "user", "content": prompt}] if isinstance(prompt, str) else [dict(turn) for turn in prompt]
+    turns = tokens.turns(restored(row, shape), shape)
+    turns = turns[: max(i for i, turn in enumerate(turns) if turn["role"] == "assistant")]
+    return Prompt(str(turns[-1]["content"]) if turns else "", batch.encode(tokenizer, turns))
 
 
 def _way(training: Training, material: Material, config: Any, rows: int) -> batching.Batching:
@@ -177,6 +187,8 @@ def train(training: Training, material: Material, fresh: bool = False, compile: 
     )
     reporter.metrics(0, {"planned_steps": chosen.steps})
     reporter.phase("training")
+    if training.resume_from:
+        trainer.continue_from(training.resume_from)
     trainer.train(resume_from_checkpoint=str(training.resume_from) if training.resume_from else None)
     summary = {"steps": trainer.state.global_step, "weights": weights, "stopped": trainer.watch.stopped, "batching": way.way}
     if trainer.watch.stopped:

@@ -11,12 +11,13 @@ from typing import Any
 
 from engine.errors import BadInput, Unreachable
 
-# A tokenizer without a chat template gets this one: turns between the markers of the ChatML convention.
+# A tokenizer without a chat template gets this one. Its turns end with the tokenizer's own end-of-sequence token, which
+# every tokenizer has, so that no token is needed that the model has never seen.
 STANDARD_TEMPLATE = (
-    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' }}"
-    "{% if message['role'] == 'assistant' %}{% generation %}{{ message['content'] + '<|im_end|>' }}{% endgeneration %}"
-    "{{ '\n' }}{% else %}{{ message['content'] + '<|im_end|>\n' }}{% endif %}{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+    "{% for message in messages %}{{ message['role'] + ':\n' }}"
+    "{% if message['role'] == 'assistant' %}{% generation %}{{ message['content'] + eos_token }}{% endgeneration %}{{ '\n' }}"
+    "{% else %}{{ message['content'] + '\n' }}{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}{{ 'assistant:\n' }}{% endif %}"
 )
 
 

@@ -4,6 +4,7 @@ A checkpoint is written into a folder beside its place; when everything is on di
 is written last and the folder is renamed. A folder without its manifest is never read.
 """
 
+import json
 import shutil
 import time
 from pathlib import Path
@@ -14,10 +15,12 @@ from trl import SFTTrainer
 
 from engine.errors import RunFailed
 from engine.generation import batch
+from engine.generation.answers import Sampling
 from engine.methods.method import Reporter
 from storage import files
 
 SAMPLE_TOKENS = 64
+COUNTERS = "counters.json"
 SKIPPED = ("total_flos", "epoch", "train_runtime", "train_samples_per_second", "train_steps_per_second", "train_loss")
 NAMES = {"mean_token_accuracy": "token_accuracy", "grad_norm": "gradient_norm", "num_tokens": "tokens"}
 
@@ -30,6 +33,10 @@ class Watch(TrainerCallback):
         self.stopped = False
         self.spent = 0.0
         self._last = time.perf_counter()
+
+    def write(self, path: Path, tokens: int) -> None:
+        """Write the counters that a resume takes up."""
+        files.write_text(path, json.dumps({"tokens": tokens, "training_seconds": self.spent}))
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self._last = time.perf_counter()
@@ -64,6 +71,13 @@ class WholeCheckpoints:
 
     checkpoints: Path
     reporter: Reporter
+    watch: Watch
+
+    def continue_from(self, checkpoint: Path) -> None:
+        """Take up the counters that the stock trainer forgets: tokens seen and seconds spent."""
+        counters = json.loads((checkpoint / COUNTERS).read_text(encoding="utf-8"))
+        self.watch.spent = counters["training_seconds"]
+        self._total_train_tokens = counters["tokens"]
 
     def _get_output_dir(self, trial: Any = None) -> str:
         return str(self.checkpoints / "writing")
@@ -78,6 +92,7 @@ class WholeCheckpoints:
         super()._save_checkpoint(model, trial)  # type: ignore[misc]
         step = self.state.global_step  # type: ignore[attr-defined]
         whole = self.checkpoints / f"step-{step:08d}"
+        self.watch.write(writing / f"checkpoint-{step}" / COUNTERS, self._total_train_tokens)  # type: ignore[attr-defined]
         files.seal(writing / f"checkpoint-{step}")
         files.replace_folder(writing / f"checkpoint-{step}", whole)
         shutil.rmtree(writing, ignore_errors=True)
@@ -101,9 +116,8 @@ class LanguageTrainer(WholeCheckpoints, SFTTrainer):
         figures = super().evaluate(*args, **kwargs)
         model, training = self.model, self.model.training
         model.eval()
-        told = batch.generate(model, self.processing_class, self.prompts, max_tokens=SAMPLE_TOKENS)
+        told = batch.complete(model, self.processing_class, [p.ids for p in self.prompts], Sampling(max_tokens=SAMPLE_TOKENS))
         model.train(training)
-        for prompt, text in zip(self.prompts, told, strict=True):
-            shown = prompt if isinstance(prompt, str) else str(prompt[-1]["content"])
-            self.reporter.sample(self.state.global_step, shown, text)
+        for prompt, completion in zip(self.prompts, told, strict=True):
+            self.reporter.sample(self.state.global_step, prompt.shown, completion.text)
         return figures

@@ -22,6 +22,7 @@ CREATE TABLE run (
     kind TEXT NOT NULL,
     name TEXT NOT NULL,
     status TEXT NOT NULL CHECK (status IN ('queued', 'running', 'succeeded', 'failed', 'stopped', 'interrupted')),
+    attempt INTEGER NOT NULL DEFAULT 0,
     request TEXT NOT NULL,
     token TEXT UNIQUE,
     stop_requested TEXT,
