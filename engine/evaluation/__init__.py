@@ -1,0 +1,1 @@
+"""Measuring: scorers, intervals, and a model's score on a data set."""
