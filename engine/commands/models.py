@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 
 from engine import registry
-from engine.commands import output
+from engine.commands import output, runs
+from engine.jobs import submit
 from storage import evaluations, models
 from storage.home import Home
 
@@ -17,9 +18,10 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", comm
     show = group.add_parser("show", parents=[common], help="a model, its lineage and its scores")
     show.add_argument("model")
     show.set_defaults(command=_show)
-    get = group.add_parser("get", parents=[common], help="register a local folder as a base model")
-    get.add_argument("source", help="a local folder with config.json and .safetensors weights")
+    get = group.add_parser("get", parents=[common], help="register a local folder as a base model, or fetch one from the hub")
+    get.add_argument("source", help="a local folder with config.json and .safetensors weights, or a hub id such as Qwen/Qwen3-0.6B")
     get.add_argument("--name", help="name in the registry; the folder's by default")
+    get.add_argument("--wait", action="store_true", help="wait for the end of a download")
     get.set_defaults(command=_get)
     export = group.add_parser("export", parents=[common], help="write a model as a folder")
     export.add_argument("model")
@@ -60,6 +62,8 @@ def _show(home: Home, given: argparse.Namespace) -> int:
 
 def _get(home: Home, given: argparse.Namespace) -> int:
     folder = Path(given.source).expanduser().resolve()
+    if not folder.is_dir():
+        return runs.queued(home, submit.download(home, given.source), given)
     model = registry.register_folder(home, folder, given.name or folder.name, str(folder))
     output.as_json(model)
     return 0

@@ -69,14 +69,15 @@ def _train(home: Home, given: argparse.Namespace) -> int:
         home, method=given.method, model=given.model, dataset=given.data, settings=_settings(given.set),
         name=given.name, seed=given.seed, dtype=given.dtype,
     )  # fmt: skip
-    return _queued(home, run, given)
+    return queued(home, run, given)
 
 
 def _again(home: Home, given: argparse.Namespace) -> int:
-    return _queued(home, submit.again(home, given.run, _settings(given.set)), given)
+    return queued(home, submit.again(home, given.run, _settings(given.set)), given)
 
 
-def _queued(home: Home, run: Run, given: argparse.Namespace) -> int:
+def queued(home: Home, run: Run, given: argparse.Namespace) -> int:
+    """See that an engine takes the run; wait for its end where that was asked for."""
     supervisor.ensure(home)
     if getattr(given, "wait", False):
         return _finish(home, run.id, given.json)
@@ -192,7 +193,7 @@ def _stop(home: Home, given: argparse.Namespace) -> int:
 
 
 def _resume(home: Home, given: argparse.Namespace) -> int:
-    return _queued(home, submit.resume(home, given.run), given)
+    return queued(home, submit.resume(home, given.run), given)
 
 
 def _wait(home: Home, given: argparse.Namespace) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from engine import registry
+from engine import hub, registry
 from engine.data import curate
 from engine.errors import BadInput, NotFound, TryLater, WrongShape
 from engine.methods import METHODS
@@ -81,6 +81,11 @@ def export(home: Home, *, model: str, folder: str, merged: bool = False, token: 
         raise BadInput(f"{target} is not empty. Name a folder that does not exist yet.")
     request = {"model_id": subject.id, "folder": str(target), "merged": merged}
     return runs.insert(home, kind="export", name=f"{subject.name} to {target.name}", request=request, token=token)
+
+
+def download(home: Home, id: str, token: str | None = None) -> Run:
+    """Queue the download of a model from the hub; it is registered when it is whole."""
+    return runs.insert(home, kind="download", name=hub.check_id(id), request={"id": hub.check_id(id)}, token=token)
 
 
 def find(home: Home, run_id: int) -> Run:

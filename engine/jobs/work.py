@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine import registry
+from engine import hub, registry
 from engine.errors import Damaged, NotFound
 from engine.jobs import checkpoints
 from engine.jobs.reporter import RunReporter
@@ -84,4 +84,24 @@ def export(home: Home, run: Run, reporter: RunReporter) -> Outcome:
     return Outcome({"folder": str(folder), "bytes": files.size(folder)})
 
 
-WORK: dict[str, Callable[[Home, Run, RunReporter], Outcome]] = {"train": train, "measure": measure, "export": export}
+def download(home: Home, run: Run, reporter: RunReporter) -> Outcome:
+    """Fetch a model from the hub and register it."""
+    id = run.request["id"]
+    told = [0.0]
+
+    def progress(share: float) -> None:
+        if share - told[0] >= 0.01 or share >= 1:
+            told[0] = share
+            reporter.phase("downloading", share)
+
+    reporter.phase("downloading", 0.0)
+    folder = hub.download(home, id, progress, reporter.stop_requested)
+    if folder is None:
+        return Outcome(stopped=True)
+    known = next((m for m in models.all(home) if m.path == str(folder)), None)
+    license = next((offer.license for offer in hub.OFFERS if offer.id == id), None)
+    made = known or registry.register_folder(home, folder, id.split("/")[-1].lower(), id, license)
+    return Outcome({"model": made.name, "model_id": made.id, "fingerprint": made.fingerprint})
+
+
+WORK: dict[str, Callable[[Home, Run, RunReporter], Outcome]] = {"train": train, "measure": measure, "export": export, "download": download}
