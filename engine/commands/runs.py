@@ -29,7 +29,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", comm
     measure.add_argument("model")
     measure.add_argument("--data", required=True)
     measure.add_argument("--against", help="another model, for the paired difference")
-    measure.add_argument("--limit", type=int, help="only the first rows")
+    measure.add_argument("--limit", type=int, help="only this many rows, a fixed random choice")
     measure.set_defaults(command=_measure)
     group = commands.add_parser("runs", help="look at runs, stop and resume them").add_subparsers(required=True, metavar="WHAT")
     listed = group.add_parser("list", parents=[common], help="runs, newest first")

@@ -6,7 +6,7 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.errors import FAILURES, BadInput, RunFailed
+from engine.errors import FAILURES, BadInput, RunFailed, Unreachable
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,8 @@ def of_exception(problem: BaseException) -> Failure:
             return Failure("out of memory", f"There was not enough memory: {first}")
         if (isinstance(link, OSError) and link.errno == errno.ENOSPC) or "No space left on device" in text or "disk is full" in text:
             return Failure("disk full", "The disk is full. Every checkpoint written before is whole.")
+        if isinstance(link, Unreachable):
+            return Failure("unreachable", text)
         if isinstance(link, BadInput):
             return Failure("bad data", text)
     name = type(problem).__name__

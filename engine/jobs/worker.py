@@ -26,6 +26,7 @@ ENVIRONMENT = {
 }
 
 
+STOPPED = ("Stopped as asked.", "Stopped as asked. The checkpoint is kept.")
 LOCK_WAIT = 20.0  # seconds
 
 
@@ -96,7 +97,7 @@ def _do(home: Home, run_id: int, reporter: RunReporter) -> None:
         reason = "The engine was stopped. Resume continues from the last checkpoint."
         runs.end(home, run_id, "interrupted", reason=reason, summary=outcome.summary)
     else:
-        runs.end(home, run_id, "stopped", reason="Stopped as asked. The checkpoint is kept.", summary=outcome.summary)
+        runs.end(home, run_id, "stopped", reason=STOPPED[run.kind == "train"], summary=outcome.summary)
 
 
 if __name__ == "__main__":
