@@ -1,0 +1,193 @@
+"""Conversations with several models side by side: what was asked of whom, with which decoding, and what was answered.
+
+A conversation is one JSON file in the home, so it survives a reload, a second browser, and the end of app or host. While
+answers grow, the host owns their text and ``look`` fetches it; once they have ended they are written into the file.
+"""
+
+import dataclasses
+import json
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from engine.errors import BadInput, NotFound, TemperError
+from engine.generation import ask
+from engine.generation.answers import Answer, Sampling
+from storage import db, files
+from storage.home import Home
+
+FOLDER = "conversations"
+MOST_MODELS = 4
+LONGEST = 100_000  # characters of a prompt
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One prompt to all models. ``sets`` names the host's answer set of each model; without them nothing was asked yet."""
+
+    prompt: str
+    sampling: Sampling
+    at: str
+    sets: tuple[str, ...] = ()
+    answers: tuple[Answer, ...] = ()  # as they stand now, in the order of the models
+    problem: str | None = None  # why nothing could be asked
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will come."""
+        return self.problem is not None or (bool(self.answers) and all(answer.ended for answer in self.answers))
+
+    @property
+    def asked(self) -> bool:
+        """Whether the host was asked, or it is known that it could not be."""
+        return bool(self.sets) or self.problem is not None
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """Turns with the same models. Each model sees its own earlier answers only."""
+
+    id: str
+    models: tuple[str, ...]
+    system: str
+    created_at: str
+    turns: tuple[Turn, ...] = ()
+
+    @property
+    def ended(self) -> bool:
+        return all(turn.ended for turn in self.turns)
+
+    def messages(self, place: int, prompt: str) -> list[dict[str, str]]:
+        """What the model at ``place`` gets to read: its own side of the conversation, then ``prompt``."""
+        told = [{"role": "system", "content": self.system}] if self.system else []
+        for turn in self.turns:
+            answer = turn.answers[place] if place < len(turn.answers) else None
+            if answer is not None and answer.status != "failed" and answer.text:
+                told += [{"role": "user", "content": turn.prompt}, {"role": "assistant", "content": answer.text}]
+        return [*told, {"role": "user", "content": prompt}]
+
+
+def begin(home: Home, models: Sequence[str], system: str = "") -> Conversation:
+    """A new, empty conversation with these models; it is written with its first turn."""
+    if not 0 < len(set(models)) == len(models) <= MOST_MODELS:
+        raise BadInput(f"A conversation takes 1 to {MOST_MODELS} different models, not {', '.join(models) or 'none'}.")
+    return Conversation(secrets.token_urlsafe(9), tuple(models), system.strip(), db.now())
+
+
+def add(home: Home, conversation: Conversation, prompt: str, sampling: Sampling) -> Conversation:
+    """Write down that ``prompt`` is to be asked. ``send`` asks it."""
+    if not prompt.strip() or len(prompt) > LONGEST:
+        raise BadInput(f"A prompt takes 1 to {LONGEST:,} characters, not {len(prompt):,}.")
+    if not conversation.ended:
+        raise BadInput("The last prompt is still being answered. Wait for its end or stop it.")
+    added = replace(conversation, turns=(*conversation.turns, Turn(prompt, sampling, db.now())))
+    _write(home, added)
+    return added
+
+
+def send(home: Home, name: str) -> Conversation:
+    """Ask the host what the last turn asks, all models at once. Starts a host where none runs; asked twice, it asks once."""
+    conversation = read(home, name)
+    turn = conversation.turns[-1]
+    if turn.asked:
+        return conversation
+    before = replace(conversation, turns=conversation.turns[:-1])
+    chosen = turn.sampling
+    try:
+        ask.ensure(home)
+        sets = [
+            ask.start(
+                home, [model], before.messages(place, turn.prompt), seed=chosen.seed, temperature=chosen.temperature,
+                top_p=chosen.top_p, max_tokens=chosen.max_tokens, token=f"{name} {len(before.turns)} {place}",
+            )
+            for place, model in enumerate(conversation.models)
+        ]  # fmt: skip
+        told = replace(turn, sets=tuple(sets))
+    except TemperError as problem:
+        told = replace(turn, problem=str(problem))
+    sent = replace(conversation, turns=(*before.turns, told))
+    _write(home, sent)
+    return sent
+
+
+def look(home: Home, name: str) -> Conversation:
+    """The conversation as it stands now. Answers that have ended since the last look are written down."""
+    conversation = read(home, name)
+    if not conversation.turns or conversation.turns[-1].ended or not conversation.turns[-1].asked:
+        return conversation
+    turn = replace(conversation.turns[-1], answers=_fetch(home, conversation.models, conversation.turns[-1]))
+    seen = replace(conversation, turns=(*conversation.turns[:-1], turn))
+    if turn.ended:
+        _write(home, seen)
+    return seen
+
+
+def stop(home: Home, name: str) -> None:
+    """Ask the answers of the last turn to end; what they said stays."""
+    for asked in read(home, name).turns[-1].sets:
+        ask.stop(home, asked)
+
+
+def again(home: Home, name: str, models: Sequence[str], sampling: Sampling, system: str = "") -> Conversation:
+    """A new conversation that asks the last prompt of another one anew, after the same history where the models are the same."""
+    old = read(home, name)
+    fresh = begin(home, models, system)
+    if fresh.models == old.models and fresh.system == old.system:
+        fresh = replace(fresh, turns=old.turns[:-1])
+    return add(home, fresh, old.turns[-1].prompt, sampling)
+
+
+def recent(home: Home, limit: int = 20) -> list[Conversation]:
+    """The conversations that were written to last, newest first."""
+    found = sorted(_folder(home).glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
+    return [read(home, path.stem) for path in found[:limit]]
+
+
+def delete(home: Home, name: str) -> None:
+    """Take a conversation away."""
+    _place(home, name).unlink(missing_ok=True)
+
+
+def read(home: Home, name: str) -> Conversation:
+    """The conversation as it was last written; NotFound where there is none."""
+    place = _place(home, name)
+    if not place.exists():
+        raise NotFound(f"There is no conversation {name!r}. It may have been deleted. Begin a new one.")
+    body = json.loads(place.read_text(encoding="utf-8"))
+    turns = tuple(_turn(turn) for turn in body.pop("turns"))
+    return Conversation(**{**body, "models": tuple(body["models"]), "turns": turns})
+
+
+def _turn(body: Mapping[str, Any]) -> Turn:
+    sampling = Sampling(**{**body["sampling"], "stop": tuple(body["sampling"]["stop"])})
+    answers = tuple(Answer.parse(answer) for answer in body["answers"])
+    return Turn(**{**body, "sampling": sampling, "sets": tuple(body["sets"]), "answers": answers})
+
+
+def _fetch(home: Home, models: Sequence[str], turn: Turn) -> tuple[Answer, ...]:
+    answers = []
+    for model, asked in zip(models, turn.sets, strict=True):
+        try:
+            answers += ask.look(home, asked)
+        except NotFound as problem:  # the host was started anew: the other answers may still be there
+            answers.append(Answer(model, status="failed", error=str(problem), sampling=turn.sampling))
+    return tuple(answers)
+
+
+def _folder(home: Home) -> Path:
+    return home.root / FOLDER
+
+
+def _place(home: Home, name: str) -> Path:
+    if not re.fullmatch(r"[\w-]{1,40}", name):  # it comes from an address that anyone may type
+        raise NotFound(f"There is no conversation {name!r}. Begin a new one.")
+    return _folder(home) / f"{name}.json"
+
+
+def _write(home: Home, conversation: Conversation) -> None:
+    place = _place(home, conversation.id)
+    place.parent.mkdir(mode=0o700, exist_ok=True)
+    files.write_text(place, json.dumps(dataclasses.asdict(conversation), ensure_ascii=False))

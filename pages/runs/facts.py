@@ -1,0 +1,101 @@
+"""What a run's page knows about it: its recipe in words, where it comes from, what came of it, and what to do after a failure."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.methods import METHODS
+from engine.methods.method import Method, Setting, settings_of
+from pages.parts import words
+from storage import datasets, events, models, runs
+from storage.home import Home
+from storage.records import Checkpoint, Dataset, Model, Run
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A run with everything it points to, as far as it is still there."""
+
+    home: Home
+    run: Run
+    method: Method | None
+    start: Model | None
+    dataset: Dataset | None
+    made: Model | None
+    base: Model | None  # what the tuned model is compared with
+    parent: Run | None
+    kept: list[Checkpoint]
+
+    @property
+    def base_and_made(self) -> list[str]:
+        """The names of the base and of what was made from it."""
+        return [model.name for model in (self.base, self.made) if model is not None]
+
+    @property
+    def settings(self) -> list[tuple[Setting, Any]]:
+        """Each setting of the method with the value of this run."""
+        given = self.run.request.get("settings", {})
+        return [(s, given.get(s.name, s.default)) for s in settings_of(self.method.settings)] if self.method else []
+
+    @property
+    def changed(self) -> dict[str, Any]:
+        """The settings that differ from their defaults."""
+        return {s.name: value for s, value in self.settings if value != s.default}
+
+
+def gather(home: Home, run: Run) -> Facts:
+    """Look up what a run points to."""
+    request = run.request
+    start, made = models.get(home, request.get("model_id", 0)), models.of_run(home, run.id)
+    return Facts(
+        home=home,
+        run=run,
+        method=METHODS.get(request.get("method", "")),
+        start=start,
+        dataset=datasets.get(home, request.get("dataset_id", 0)),
+        made=made,
+        base=(models.get(home, made.base_id) if made is not None and made.base_id else None) or start,
+        parent=runs.get(home, run.parent_id) if run.parent_id else None,
+        kept=events.checkpoints(home, run.id),
+    )
+
+
+def took(run: Run) -> str | None:
+    """How long a run took from its first beginning to its end, in words; None while it lasts."""
+    if not run.started_at or not run.ended_at:
+        return None
+    return words.duration((words.moment(run.ended_at) - words.moment(run.started_at)).total_seconds())
+
+
+@dataclass(frozen=True)
+class Step:
+    """The one thing to do next: a page to open, or ``resume``."""
+
+    page: str
+    label: str
+    icon: str
+    query: dict[str, str] = field(default_factory=dict)
+
+
+def next_step(run: Run, rate: float) -> Step | None:
+    """What to press after this failure. ``rate`` is the highest learning rate the run had."""
+    again = {"again": str(run.id)}
+    settings = run.request.get("settings", {})
+    batch = int(settings.get("micro_batch") or settings.get("batch_size") or 4)
+    train, replay = "train", ":material/replay:"
+    if run.status == "interrupted" or run.failure in ("killed", "lost"):
+        return Step("resume", "Resume", ":material/play_arrow:")
+    if run.kind != "train":
+        return None
+    if run.failure == "out of memory":
+        smaller = max(1, batch // 4)
+        return Step(train, f"Run again, {smaller} rows at once", replay, {**again, "set": f"micro_batch={smaller}"})
+    if run.failure == "not a number":
+        lower = {"set": f"learning_rate={rate / 3:.2g}"} if rate else {}
+        return Step(train, "Run again with a lower learning rate", replay, {**again, **lower})
+    if run.failure == "disk full":
+        return Step("models", "See what takes space", ":material/hard_drive:")
+    if run.failure == "bad data":
+        return Step("datasets", "Look at the data", ":material/database:")
+    if run.failure == "bug":
+        return Step("runs", "Read the log", ":material/article:", {"run": str(run.id), "show": "Log"})
+    return None

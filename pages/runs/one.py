@@ -1,0 +1,131 @@
+"""One run: where it stands, what can be done with it, its curves, samples, log, recipe and lineage."""
+
+import streamlit as st
+
+from engine.errors import TemperError
+from engine.jobs import health, submit, supervisor
+from pages.parts import confirm, go, messages
+from pages.runs import facts, progress, view
+from pages.runs.facts import Facts
+from storage import events
+from storage.home import Home
+from storage.records import LIVE, Run
+
+EVERY_LIVE, EVERY_ENDED = 1.0, 5.0  # seconds between two looks
+TABS = ("Curves", "Samples", "Log", "Recipe")
+
+
+def show(home: Home, run: Run) -> None:
+    """Draw the page of one run."""
+    known = facts.gather(home, run)
+    view.header(known)
+    actions(home, known)
+    messages.kept("run")
+    every = EVERY_LIVE if run.status in LIVE else EVERY_ENDED
+    st.fragment(body, run_every=every)(home, run)
+
+
+def body(home: Home, drawn: Run) -> None:
+    """Draw what changes while a run lives; when its state has changed, the whole page is drawn anew."""
+    run = submit.find(home, drawn.id)
+    if (run.status, run.stop_requested) != (drawn.status, drawn.stop_requested):
+        st.rerun()
+    known, now = facts.gather(home, run), health.view(home, run)
+    with messages.edge():
+        if now.status in ("failed", "interrupted", "lost"):
+            failure(home, known, now)
+        progress.draw(home, now)
+        if run.kind != "train":
+            view.result(known)
+            view.log(home, run)
+            return
+        tabs = dict(zip(TABS, st.tabs(TABS, key="show", bind="query-params"), strict=True))
+        draw = {
+            "Curves": lambda: progress.curves_of(home, now),
+            "Samples": lambda: view.samples(home, run),
+            "Log": lambda: view.log(home, run),
+            "Recipe": lambda: view.recipe(known),
+        }
+        for name, tab in tabs.items():
+            if tab.open:
+                with tab:
+                    draw[name]()
+
+
+def actions(home: Home, known: Facts) -> None:
+    """Draw what can be done with the run as it is now."""
+    run = known.run
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if run.status in LIVE:
+            asked = run.stop_requested
+            if st.button("Stopping…" if asked else "Stop", icon=":material/stop_circle:", key="run_stop", disabled=asked):
+                ask_to_stop(home, known)
+        elif run.status != "succeeded":
+            label = f"Resume from step {known.kept[-1].step}" if known.kept else "Start over"
+            st.button(label, icon=":material/play_arrow:", key="run_resume", on_click=resume, args=(home, run.id))
+        if known.made is not None:
+            go.button(
+                "Compare in chat", ":material/forum:", "chat", key="run_chat", type="primary",
+                help="Ask the base and the tuned model the same, side by side", models=",".join(known.base_and_made),
+            )  # fmt: skip
+        if run.kind == "train":
+            go.button(
+                "Run again with changes", ":material/replay:", "train", key="run_again",
+                help="Opens the form with this run's recipe", again=run.id,
+            )  # fmt: skip
+            go.button(
+                "Compare curves", ":material/compare_arrows:", "runs", key="run_compare",
+                help="Lay this run's curves over those of others", compare=run.id,
+            )  # fmt: skip
+
+
+def ask_to_stop(home: Home, known: Facts) -> None:
+    """Ask once more, then ask the run to stop."""
+    run = known.run
+    if run.status == "queued":
+        lines = ["It has not begun. It leaves the queue, and can be started later."]
+    else:
+        lines = [
+            "It finishes its step and writes a checkpoint, which takes up to ten seconds.",
+            "You can resume it from there later.",
+        ]
+    confirm.confirm(f"Stop run {run.id}?", lines, "Stop the run", lambda: stop(home, run.id), said="The run was asked to stop.")
+
+
+def stop(home: Home, run_id: int) -> None:
+    """Ask the run to stop."""
+    submit.stop(home, run_id)
+
+
+def resume(home: Home, run_id: int) -> None:
+    """Queue the run again from its newest whole checkpoint, and see to it that an engine is there to take it."""
+    try:
+        submit.resume(home, run_id)
+        supervisor.ensure(home)
+    except TemperError as problem:
+        messages.keep(problem, "run")
+
+
+def failure(home: Home, known: Facts, now: health.RunView) -> None:
+    """Draw why a run ended badly and the one thing to do next."""
+    run = known.run
+    if now.status == "lost":
+        st.warning(
+            "The run's process is gone, and the engine is about to find out why. "
+            + ("" if health.engine(home).running else "It is not running: start it in the side bar."),
+            title="No sign of life",
+            icon=":material/help:",
+        )
+        return
+    rates = [value for _, value in events.curve(home, run.id, "learning_rate", 50) if value]
+    step = facts.next_step(run, max(rates, default=0.0))
+    view.failure_card(run)
+    if step is None:
+        return
+    with st.container(horizontal=True):
+        if step.page == "resume":
+            st.button(step.label, icon=step.icon, key="card_resume", type="primary", on_click=resume, args=(home, run.id))
+        else:
+            st.button(
+                step.label, icon=step.icon, key="card_step", type="primary", on_click=go.to, args=(step.page,), kwargs=step.query
+            )

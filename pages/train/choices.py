@@ -1,0 +1,127 @@
+"""What the form holds: where each value is kept, how a link or an earlier run fills it, and what it comes to."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from engine.errors import BadInput, TemperError
+from engine.jobs import submit
+from engine.methods import METHODS
+from engine.methods.method import Method, Setting, settings_of
+from pages.parts import messages
+from storage import datasets, models
+from storage.home import Home
+from storage.records import Dataset, Model
+
+METHOD, MODEL, NAME = "train_method", "train_model", "train_name"
+SEED, DTYPE, PARENT = "train_seed", "train_dtype", "train_parent"
+
+
+def data_key(method: Method) -> str:
+    """Where the choice of data is kept: one for each method, since each takes other data."""
+    return f"train_data_{method.name}"
+
+
+def setting_key(method: Method, setting: Setting) -> str:
+    """Where the value of a setting is kept."""
+    return f"train_{method.name}_{setting.name}"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Everything that the form says, ready to be submitted."""
+
+    method: Method
+    model: Model | None
+    dataset: Dataset | None
+    settings: Mapping[str, Any]  # without those whose field was emptied
+    empty: tuple[str, ...]  # settings whose field was emptied
+    name: str
+    seed: int
+    dtype: str
+    parent_id: int | None
+
+    @property
+    def changed(self) -> dict[str, Any]:
+        """The settings that differ from their defaults."""
+        defaults = {s.name: s.default for s in settings_of(self.method.settings)}
+        return {name: value for name, value in self.settings.items() if value != defaults[name]}
+
+
+def chosen(home: Home) -> Choice:
+    """What the form says now."""
+    held = st.session_state
+    method = METHODS[held[METHOD]]
+    values = {s.name: held.get(setting_key(method, s), s.default) for s in settings_of(method.settings)}
+    return Choice(
+        method=method,
+        model=models.get(home, held.get(MODEL) or 0),
+        dataset=datasets.get(home, held.get(data_key(method)) or 0),
+        settings={name: value for name, value in values.items() if value is not None},
+        empty=tuple(name for name, value in values.items() if value is None),
+        name=str(held.get(NAME) or "").strip(),
+        seed=int(held.get(SEED) or 0),
+        dtype=str(held.get(DTYPE) or "auto"),
+        parent_id=held.get(PARENT),
+    )
+
+
+def fill(home: Home) -> None:
+    """Fill the form from the address: ``?again=RUN`` with ``&set=key=value``, or ``?method=``, ``?model=`` and ``?data=``.
+
+    Each address fills it once, so that what is typed afterwards stays.
+    """
+    asked = {key: st.query_params.get_all(key) for key in ("again", "set", "method", "model", "data") if key in st.query_params}
+    if not asked or st.session_state.get("train_filled") == asked:
+        return
+    st.session_state["train_filled"] = asked
+    try:
+        if "again" in asked:
+            from_run(home, asked["again"][0], asked.get("set", []))
+        else:
+            from_names(home, {key: values[0] for key, values in asked.items()})
+    except TemperError as problem:
+        messages.keep(problem, "train")
+
+
+def from_run(home: Home, number: str, changes: list[str]) -> None:
+    """Fill the form with the recipe of a run and some changes to it."""
+    run = submit.find(home, int(number) if number.isdigit() else 0)
+    if run.kind != "train":
+        raise BadInput(f"Run {run.id} is of the kind {run.kind}; only a training run can be run again.")
+    recipe, held = run.recipe, st.session_state
+    method = submit.method_named(recipe.method)
+    held[METHOD], held[NAME], held[SEED], held[DTYPE], held[PARENT] = method.name, run.name, recipe.seed, recipe.dtype, run.id
+    if models.get(home, recipe.model_id) is not None:
+        held[MODEL] = recipe.model_id
+    if datasets.get(home, recipe.dataset_id) is not None:
+        held[data_key(method)] = recipe.dataset_id
+    given = dict(recipe.settings)
+    for change in changes:
+        key, _, value = change.partition("=")
+        given[key] = value
+    for setting in settings_of(method.settings):
+        held[setting_key(method, setting)] = setting.parse(given.get(setting.name, setting.default))
+
+
+def from_names(home: Home, asked: Mapping[str, str]) -> None:
+    """Choose the method, model and data that a link names; data alone decides for the first method that takes it."""
+    held = st.session_state
+    data = datasets.find(home, asked["data"]) if "data" in asked else None
+    if "method" in asked:
+        held[METHOD] = submit.method_named(asked["method"]).name
+    elif data is not None:
+        held[METHOD] = next((m.name for m in METHODS.values() if data.shape in m.shapes), held.get(METHOD) or next(iter(METHODS)))
+    model = models.find(home, asked["model"]) if "model" in asked else None
+    if model is not None:
+        held[MODEL] = model.id
+    if data is not None:
+        held[data_key(METHODS[held[METHOD]])] = data.id
+
+
+def reset(method: Method) -> None:
+    """Put every setting of the method back to its default."""
+    for setting in settings_of(method.settings):
+        st.session_state[setting_key(method, setting)] = setting.default

@@ -1,0 +1,135 @@
+"""The form: method, model, data, and a field for each setting that the method declares, with its help and its bounds."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from engine.data.shapes import SHAPES
+from engine.methods import METHODS
+from engine.methods.method import Method, Setting, settings_of
+from pages.parts import inert, messages, pickers, words
+from pages.train import choices
+from storage import datasets, models
+from storage.home import Home
+from storage.records import Dataset, Model
+
+COMMON = ("tuning", "learning_rate", "epochs", "steps", "batch_size", "max_length")  # what most people set
+WHOLE_WORDS = {"lora": "LoRA", "neftune": "NEFTune"}
+
+
+def method() -> str:
+    """Ask for the method; its name."""
+    st.session_state.setdefault(choices.METHOD, next(iter(METHODS)))
+    st.segmented_control(
+        "Method", list(METHODS), key=choices.METHOD, persist_state="session", required=True,
+        format_func=lambda name: METHODS[name].title,
+    )  # fmt: skip
+    name = st.session_state[choices.METHOD]
+    st.caption(METHODS[name].summary)
+    return name
+
+
+def model(home: Home) -> Model | None:
+    """Ask for the model to start from; the newest base model unless another was chosen."""
+    there = models.all(home)
+    if not there:
+        messages.empty("No model yet", "Bring one in under Models.", ":material/deployed_code:")
+        return None
+    if st.session_state.get(choices.MODEL) not in {m.id for m in there}:
+        st.session_state[choices.MODEL] = next((m.id for m in there if m.kind == "model"), there[0].id)
+    return pickers.model(home, "Model", key=choices.MODEL, help="The weights to start from; tuned ones can be trained further")
+
+
+def dataset(home: Home, of: Method) -> Dataset | None:
+    """Ask for data of a shape that the method takes, and say what is not offered and why."""
+    shown = pickers.dataset(home, "Data", key=choices.data_key(of), shapes=of.shapes)
+    hidden = Counter(d.shape for d in datasets.all(home) if d.shape not in of.shapes)
+    takes = " or ".join(SHAPES[shape].title.lower() for shape in of.shapes)
+    if shown is None:
+        st.caption(f":material/info: {of.title} takes {takes}, and there is no such data set yet.")
+        st.page_link("pages/datasets/page.py", label="Bring data in", icon=":material/database:")
+    if hidden:
+        kinds = ", ".join(f"{n} of {SHAPES[shape].title.lower()}" for shape, n in hidden.most_common())
+        count = words.plural(hidden.total(), "data set")
+        st.caption(f":material/visibility_off: {count} not offered ({kinds}): {of.title} takes {takes}.")
+    return shown
+
+
+def settings(of: Method) -> dict[str, Any]:
+    """Draw a field for each setting, the common ones open and the rest folded by group; the values as typed."""
+    every = settings_of(of.settings)
+    held = st.session_state
+    for setting in every:
+        held.setdefault(choices.setting_key(of, setting), setting.default)
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.subheader("Settings", width="content")
+        changed = changes(of, every)
+        st.button(
+            f"Back to defaults ({len(changed)} changed)" if changed else "All at their defaults", icon=":material/restart_alt:",
+            key="train_reset", type="tertiary", disabled=not changed, on_click=choices.reset, args=(of,),
+        )  # fmt: skip
+    values: dict[str, Any] = {}
+    common = sorted((s for s in every if s.name in COMMON), key=lambda s: COMMON.index(s.name))
+    values |= fields(of, common)
+    for group in dict.fromkeys(s.group for s in every):
+        rest = [s for s in every if s.group == group and s.name not in COMMON]
+        if rest:
+            touched = sum(s.name in changed for s in rest)
+            title = (f"More on {group.lower()}" if group == "Training" else group) + (
+                f"  :blue-badge[{touched} changed]" if touched else ""
+            )
+            with st.expander(title, key=f"train_group_{of.name}_{group}"):
+                values |= fields(of, rest)
+    return values
+
+
+def changes(of: Method, every: Sequence[Setting]) -> set[str]:
+    """The settings whose field holds something else than the default."""
+    return {s.name for s in every if st.session_state.get(choices.setting_key(of, s)) != s.default}
+
+
+def fields(of: Method, some: Sequence[Setting]) -> dict[str, Any]:
+    """Draw the fields of some settings in a grid; those of LoRA rest while the whole model is tuned."""
+    values = {}
+    full = st.session_state.get(f"train_{of.name}_tuning") == "full"
+    with st.grid(3, min_column_width=150, gap="small"):
+        for setting in some:
+            values[setting.name] = field(of, setting, resting=full and setting.name.startswith("lora_"))
+    return values
+
+
+def field(of: Method, setting: Setting, resting: bool) -> Any:
+    """Draw one field after what the setting declares, and give its value."""
+    key, name = choices.setting_key(of, setting), label(setting.name)
+    told = f"{inert.plain(setting.help, 400)}.\n\nTakes {setting.allowed()}; default {inert.plain(setting.default)}."
+    common: dict[str, Any] = {"key": key, "help": told, "disabled": resting, "persist_state": "session"}
+    if setting.kind is bool:
+        return st.toggle(name, **common)
+    if setting.choices and len(setting.choices) <= 3:
+        return st.segmented_control(name, setting.choices, format_func=label, required=True, **common)
+    if setting.choices:
+        return st.selectbox(name, setting.choices, format_func=label, **common)
+    if setting.kind in (int, float):
+        low, high = (None if bound is None else setting.kind(bound) for bound in (setting.low, setting.high))
+        return st.number_input(
+            name, min_value=low, max_value=high, step=step(setting), format="%d" if setting.kind is int else "%g", **common
+        )
+    return st.text_input(name, **common)
+
+
+def label(name: str) -> str:
+    """A setting's or choice's name in words."""
+    parts = [WHOLE_WORDS.get(part, part) for part in name.split("_")]
+    return " ".join([parts[0] if parts[0] in WHOLE_WORDS.values() else parts[0].capitalize(), *parts[1:]])
+
+
+def step(setting: Setting) -> int | float:
+    """How far one press of plus or minus goes: a tenth of the default's magnitude, or one."""
+    if setting.kind is int:
+        return 1
+    if not setting.default:
+        return 0.0001 if (setting.high or 1) <= 1 else 1.0
+    return 10.0 ** (math.floor(math.log10(abs(setting.default))) - (setting.default < 1))

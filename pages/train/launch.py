@@ -1,0 +1,75 @@
+"""The last step: a name, the command line that does the same, and the button."""
+
+import streamlit as st
+
+from engine.errors import TemperError
+from engine.jobs import health, submit, supervisor
+from pages.parts import command, inert, messages, session, words
+from pages.train import choices
+from storage import runs
+from storage.home import Home
+
+FORCE = "train_force"
+
+
+def draw(home: Home, fits: bool) -> None:
+    """Draw name, seed and button; what was typed stays, whatever comes of it."""
+    held = st.session_state
+    choice = choices.chosen(home)
+    standard = f"{choice.model.name}-{choice.method.name}-{choice.dataset.name}" if choice.model and choice.dataset else ""
+    held.setdefault(choices.SEED, 0)
+    held.setdefault(choices.DTYPE, "auto")
+    st.text_input(
+        "Name", key=choices.NAME, persist_state="session", placeholder=standard, max_chars=80,
+        help="Of the run, and of the model that comes out of it",
+    )  # fmt: skip
+    with st.expander("Seed and precision", key="train_exact"), st.container(horizontal=True, vertical_alignment="bottom"):
+        st.number_input(
+            "Seed", min_value=0, step=1, key=choices.SEED, persist_state="session", width=140,
+            help="The same seed, data and settings give the same run",
+        )  # fmt: skip
+        st.segmented_control(
+            "Precision", ("auto", "float32", "bfloat16"), key=choices.DTYPE, persist_state="session", required=True,
+            help="auto takes bfloat16 where the hardware multiplies it",
+        )  # fmt: skip
+    sure = fits or st.checkbox("Launch although it may not fit into memory", key=FORCE)
+    messages.kept("launch")
+    if choice.empty:
+        st.caption(f":material/info: Fill in {inert.plain(' and '.join(name.replace('_', ' ') for name in choice.empty))}.")
+    ready = choice.model is not None and choice.dataset is not None and not choice.empty
+    st.button(
+        "Launch", type="primary", icon=":material/rocket_launch:", key="train_launch", width="stretch",
+        disabled=not (ready and sure), on_click=launch, args=(home,),
+    )  # fmt: skip
+    counts = runs.count(home)
+    ahead = counts.get("running", 0) + counts.get("queued", 0)
+    if ahead:
+        st.caption(f":material/schedule: {words.plural(ahead, 'run')} before it; it waits for its turn.")
+    if not health.engine(home).running:
+        st.caption(":material/info: The engine is not running. Launching starts it.")
+    if choice.model is not None and choice.dataset is not None:
+        st.caption("The same from the command line")
+        line = command.train(
+            choice.method.name, choice.model.name, choice.dataset.title, choice.changed,
+            name=choice.name, seed=choice.seed, dtype=choice.dtype,
+        )  # fmt: skip
+        inert.code(line, "bash")
+
+
+def launch(home: Home) -> None:
+    """Submit what the form says now, once however often it is clicked, and go to the run's page."""
+    choice = choices.chosen(home)
+    if choice.model is None or choice.dataset is None:
+        return
+    try:
+        run = submit.train(
+            home, method=choice.method.name, model=f"#{choice.model.id}", dataset=f"#{choice.dataset.id}",
+            settings=choice.settings, name=choice.name or None, seed=choice.seed, dtype=choice.dtype,
+            token=session.token("train"), parent_id=choice.parent_id,
+        )  # fmt: skip
+        supervisor.ensure(home)
+    except TemperError as problem:
+        messages.keep(problem, "launch")
+        return
+    st.session_state[choices.PARENT] = None
+    st.switch_page("pages/runs/page.py", query_params={"run": str(run.id)})

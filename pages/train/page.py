@@ -1,0 +1,27 @@
+"""Train: choose method, model and data, set what needs setting, see what the model will read and what it will take, launch."""
+
+import streamlit as st
+
+from engine.methods import METHODS
+from pages.parts import messages, session
+from pages.train import choices, form, launch, preview, view
+
+home = session.home()
+st.title("Train")
+choices.fill(home)
+messages.kept("train")
+
+left, right = st.columns([5, 4], gap="large")
+with left:
+    method = METHODS[form.method()]
+    model = form.model(home)
+    dataset = form.dataset(home, method)
+    settings = form.settings(method)
+seen = preview.seen(home, model, dataset, settings)
+with right:
+    view.lengths(seen, settings)
+    fits = view.plan(home, method, model, dataset, settings, seen)
+    launch.draw(home, fits)
+with left:
+    view.example(seen)
+preview.wait(seen)

@@ -1,0 +1,125 @@
+"""Draws what the form comes to: how long the rows are, what the model reads, what a run will need and how it will batch."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from engine.errors import TemperError
+from engine.methods import arguments, batching, estimate
+from engine.methods.method import Method, parse_settings
+from pages.parts import charts, inert, mask, messages, words
+from pages.parts.badges import Badge
+from pages.train import preview
+from pages.train.preview import Seen
+from storage.home import Home
+from storage.records import Dataset, Model
+
+FITS = {
+    "fits": Badge("Fits", ":material/check_circle:", "green"),
+    "tight": Badge("Tight", ":material/warning:", "orange"),
+    "exceeds": Badge("Exceeds", ":material/error:", "red"),
+}
+
+
+def lengths(seen: Seen, settings: Mapping[str, Any]) -> None:
+    """Draw how many tokens the rows have and what the maximum length would cut."""
+    st.subheader("Row lengths")
+    if seen.waiting:
+        with st.container(border=True):
+            st.markdown(":shimmer[Counting tokens with the model's own tokenizer…]")
+            st.caption("The first time takes some seconds. You can go on with the form, and launch without waiting.")
+        return
+    if seen.problem is not None:
+        messages.show(seen.problem)
+        st.button("Ask again", icon=":material/refresh:", key="preview_again", on_click=preview.again, args=(seen.question,))
+        return
+    if seen.preview is None:
+        st.caption("Choose a model and data to see them as tokens.")
+        return
+    told, limit = seen.preview, int(settings["max_length"])
+    charts.histogram(
+        told.lengths.edges, told.lengths.counts, key="train_lengths", unit="tokens", limit=limit, limit_name=f"{limit:,} tokens",
+        alt=f"Row lengths in tokens: {words.plural(told.rows, 'row')}, longest {told.longest}, {told.cut} longer than {limit}",
+    )  # fmt: skip
+    mean = told.total_tokens / max(1, told.rows)
+    st.caption(
+        f"{words.plural(told.rows, 'row')}, {words.short(told.total_tokens)} tokens in all, {mean:,.0f} a row, "
+        f"longest {told.longest:,}."
+        + (f" Estimated from {words.plural(told.sampled, 'row')}." if told.sampled < told.rows else "")
+    )
+    if told.cut:
+        st.warning(
+            f"{words.plural(told.cut, 'row')} ({told.cut / told.rows:.1%}) are longer than {limit:,} tokens and lose their end. "
+            f"A maximum length of {told.longest:,} keeps everything, at the price of memory.",
+            icon=":material/content_cut:",
+        )
+    else:
+        st.caption(":material/check_circle: Nothing is cut.")
+
+
+def example(seen: Seen) -> None:
+    """Draw the first row as the model reads it, with what carries loss."""
+    if seen.preview is None:
+        return
+    st.subheader("The first row as the model reads it")
+    if seen.preview.template == "standard":
+        st.caption(":material/info: This tokenizer brings no chat template, so the standard one (ChatML) is used.")
+    mask.draw(seen.preview.example, key="train_mask", name="The first row; marked parts carry loss")
+
+
+def plan(
+    home: Home, method: Method, model: Model | None, dataset: Dataset | None, settings: Mapping[str, Any], seen: Seen
+) -> bool:
+    """Draw what the run will need; False when it will probably not fit into memory."""
+    st.subheader("What it takes")
+    if model is None or dataset is None or None in settings.values():
+        st.caption("Complete the form to see memory, time and batching.")
+        return True
+    told = seen.preview
+    length = int(settings.get("max_length", 512))
+    mean, longest = (told.total_tokens / max(1, told.rows), told.longest) if told else (length, length)
+    try:
+        values = parse_settings(method.settings, settings)
+    except TemperError as problem:
+        messages.show(problem)
+        return True
+    needed = estimate.estimate(home, model, values, dataset.rows, mean, longest)
+    badge = FITS[needed.fits]
+    lines = {
+        "Memory": f"{badge.markdown}  about {words.size(needed.memory)} of {words.size(needed.available)} free",
+        "Steps": f"{needed.steps:,} of {words.plural(int(settings.get('batch_size', 1)), 'row')} each",
+        "Time": f"about {words.duration(needed.seconds)}, {needed.basis}" if needed.seconds else f"not known: {needed.basis}",
+    }
+    if settings.get("learning_rate") == 0:
+        rate = arguments.auto_learning_rate(model.parameters, values.tuning)
+        lines["Learning rate"] = f"{rate:g}, chosen from the model's size"
+    way = batching_line(method, settings, seen)
+    if way:
+        lines["Batching"] = way
+    st.table(lines, border="horizontal", alt="Predicted memory, steps, time and batching")
+    if told is None:
+        st.caption("Until the tokens are counted, every row is taken to be as long as allowed.")
+    return needed.fits != "exceeds"
+
+
+def batching_line(method: Method, settings: Mapping[str, Any], seen: Seen) -> str:
+    """How rows of different lengths will share a step, and why, as far as the lengths tell it."""
+    asked = settings.get("batching")
+    if asked is None:
+        return "blocks of equal length, no padding" if "text" in method.shapes else ""
+    if asked != "auto":
+        return f"{inert.plain(asked)}, as set"
+    if seen.preview is None:
+        return "chosen by the row lengths"
+    told, limit = seen.preview.lengths, int(settings.get("max_length", 512))
+    middles = [min(limit, (low + high) // 2) for low, high in zip(told.edges, told.edges[1:], strict=False)]
+    spread = [length for length, count in zip(middles, _shares(told.counts), strict=True) for _ in range(count)]
+    way = batching.choose(spread, int(settings.get("batch_size", 1)), ragged=True)
+    return f"{inert.plain(way.way)}: {inert.plain(way.reason)}"
+
+
+def _shares(counts: tuple[int, ...], most: int = 2000) -> list[int]:
+    """The counts, scaled down to about ``most`` in all."""
+    scale = min(1.0, most / max(1, sum(counts)))
+    return [round(count * scale) or int(count > 0) for count in counts]
