@@ -41,4 +41,5 @@ with messages.edge():
         st.stop()
     with st.sidebar:
         strip.engine(home)
+    messages.said()
     chosen.run()

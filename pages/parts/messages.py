@@ -41,6 +41,17 @@ def done(words: str, icon: str = ":material/check:") -> None:
     st.toast(words, icon=icon)
 
 
+def done_after_rerun(words: str) -> None:
+    """Say it when the whole page is drawn next; what is said before a rerun goes with it."""
+    st.session_state.setdefault("said", []).append(words)
+
+
+def said() -> None:
+    """Say what waited for this run of the page."""
+    for words in st.session_state.pop("said", []):
+        done(words)
+
+
 def empty(title: str, body: str, icon: str) -> None:
     """A calm place-holder where nothing is yet: what will be here, and how it gets here."""
     with st.container(border=True, horizontal_alignment="center", gap="xsmall"):
