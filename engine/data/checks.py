@@ -50,7 +50,9 @@ def _order(turns: list[dict[str, Any]], name: str) -> list[str]:
     return found
 
 
-def dialogue(turns: list[dict[str, Any]], name: str, ends: tuple[str, ...], begins: tuple[str, ...] = ("system", "user")) -> list[str]:
+def dialogue(
+    turns: list[dict[str, Any]], name: str, ends: tuple[str, ...], begins: tuple[str, ...] = ("system", "user")
+) -> list[str]:
     """All that is wrong with a conversation that has to begin and end with a turn of certain roles."""
     if not turns:
         return [f"`{name}` has no turns."]

@@ -72,7 +72,13 @@ class Columns:
     def schema(self) -> Any:
         import pyarrow as pa
 
-        types = {"bool": pa.bool_(), "int": pa.int64(), "float": pa.float64(), "text": pa.string(), "turns": pa.list_(self._turn())}
+        types = {
+            "bool": pa.bool_(),
+            "int": pa.int64(),
+            "float": pa.float64(),
+            "text": pa.string(),
+            "turns": pa.list_(self._turn()),
+        }
         return pa.schema([(name, types[self.kinds[name]]) for name in self.names])
 
     def _turn(self) -> Any:

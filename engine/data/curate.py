@@ -29,11 +29,18 @@ if TYPE_CHECKING:
     import polars
 
 CODE = Path(__file__).resolve().parents[2]
-ROWS, PROBLEMS, PREVIEW, LOG = "rows.parquet", "problems.jsonl", "preview.json", "log"  # the files of a draft, as drafting.py writes them
+ROWS, PROBLEMS, PREVIEW, LOG = (
+    "rows.parquet",
+    "problems.jsonl",
+    "preview.json",
+    "log",
+)  # the files of a draft, as drafting.py writes them
 ERRORS = {error.__name__: error for error in (UnreadableFile, WrongShape, BadInput, TemperError)}
 PROBLEMS_HELD = 10_000  # of a draft; all of them are in its file
 PROBLEMS_STORED = 1_000  # with a data set; all of them are in the file beside it
 STEP = 5_000  # rows held at once on the way out
+SECONDS = 30  # that a file may take without giving a thousand further rows
+MEMORY = 1024 * 1024 * 1024  # bytes that reading it may take, the interpreter and its libraries included
 ENDINGS = (".jsonl", ".parquet", ".csv")
 
 
@@ -75,7 +82,16 @@ def _full(error: OSError, home: Home) -> TemperError:
 
 def _child(path: Path, folder: Path, shape: str | None, progress: Callable[[int], None] | None) -> dict[str, Any]:
     """What the reading process found in ``path``; its errors are raised here."""
-    command = [sys.executable, "-m", "engine.data.drafting", str(path), str(folder), *([shape] if shape else [])]
+    command = [
+        sys.executable,
+        "-m",
+        "engine.data.drafting",
+        str(path),
+        str(folder),
+        str(SECONDS),
+        str(MEMORY),
+        *([shape] if shape else []),
+    ]
     # the system's allocator takes memory as it needs it, instead of reserving more than the bound at once
     environment = os.environ | {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "2"}
     told: dict[str, Any] = {}
@@ -103,10 +119,14 @@ def _child(path: Path, folder: Path, shape: str | None, progress: Callable[[int]
 def _ended(path: Path, code: int, complaint: str) -> TemperError:
     """Why the reading process ended without a word."""
     if code == -signal.SIGALRM:
-        return UnreadableFile(f"{path.name} gave no rows for half a minute and is not read on. Save its rows as JSONL, one a line.")
+        return UnreadableFile(
+            f"{path.name} gave no rows for {SECONDS} seconds and is not read on. Save its rows as JSONL, one a line."
+        )
     last = complaint.splitlines()[-1] if complaint else ""
     if code < 0 or "MemoryError" in last or "bad_alloc" in last:
-        return UnreadableFile(f"{path.name} could not be read within a bounded memory (the reader ended with {code}). Save its rows as JSONL, one a line.")
+        return UnreadableFile(
+            f"{path.name} could not be read within {MEMORY // 2**20:,} MB of memory (the reader ended with {code}). Save its rows as JSONL, one a line."
+        )
     return TemperError(f"The reader of {path.name} failed: {last or code}. This is a fault in the program; please report it.")
 
 
@@ -120,7 +140,9 @@ def open_draft(
     """
     path, home = Path(path).expanduser().absolute(), home or Home.resolve()
     if shape is not None and shape not in SHAPES:
-        raise WrongShape(f"There is no shape {shape!r}. Choose one of {', '.join(SHAPES)}, or leave it out to have it recognised.")
+        raise WrongShape(
+            f"There is no shape {shape!r}. Choose one of {', '.join(SHAPES)}, or leave it out to have it recognised."
+        )
     uploads.clear(home)
     try:
         folder = Path(tempfile.mkdtemp(prefix="draft-", dir=home.uploads))
@@ -171,7 +193,9 @@ def freeze(home: Home, draft: Draft, name: str, keep_good: bool = True) -> Datas
     if not draft.good:
         raise WrongShape(f"{draft.path.name} has no row that can be used. {_first(draft)}")
     if draft.bad and not keep_good:
-        raise BadInput(f"{draft.bad} of the {draft.rows} rows of {draft.path.name} cannot be used. {_first(draft)} Mend them, or keep only the good rows.")
+        raise BadInput(
+            f"{draft.bad} of the {draft.rows} rows of {draft.path.name} cannot be used. {_first(draft)} Mend them, or keep only the good rows."
+        )
     target = datasets.path(home, draft.sha256)
     try:
         _place(draft, target)
@@ -185,7 +209,14 @@ def freeze(home: Home, draft: Draft, name: str, keep_good: bool = True) -> Datas
     }  # fmt: skip
     problems = [{"row": p.row, "message": p.message, "shown": p.shown} for p in draft.problems[:PROBLEMS_STORED]]
     return datasets.insert(
-        home, name=name, shape=draft.shape, rows=draft.good, sha256=draft.sha256, size=target.stat().st_size, steps=[step], problems=problems
+        home,
+        name=name,
+        shape=draft.shape,
+        rows=draft.good,
+        sha256=draft.sha256,
+        size=target.stat().st_size,
+        steps=[step],
+        problems=problems,
     )
 
 
@@ -236,7 +267,9 @@ def verify(home: Home, dataset: Dataset) -> None:
     """Damaged unless every byte of the rows is as it was frozen."""
     scan(home, dataset)
     if files.sha256(datasets.path(home, dataset.sha256)) != dataset.sha256:
-        raise Damaged(f"The rows of {dataset.title} are no longer as they were frozen: the file's hash differs. Bring the file in again.")
+        raise Damaged(
+            f"The rows of {dataset.title} are no longer as they were frozen: the file's hash differs. Bring the file in again."
+        )
 
 
 def rows(home: Home, dataset: Dataset, offset: int = 0, limit: int = 50) -> list[dict[str, Any]]:
@@ -267,7 +300,9 @@ def export(home: Home, dataset: Dataset, path: Path | str) -> None:
 
 def _write_jsonl(home: Home, dataset: Dataset, path: Path) -> None:
     with path.open("w", encoding="utf-8") as file:
-        file.writelines(pack({name: value for name, value in row.items() if value is not None}) + "\n" for row in _all(home, dataset))
+        file.writelines(
+            pack({name: value for name, value in row.items() if value is not None}) + "\n" for row in _all(home, dataset)
+        )
 
 
 def _write_parquet(home: Home, dataset: Dataset, path: Path) -> None:

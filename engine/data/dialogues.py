@@ -22,7 +22,11 @@ _SPOKEN = re.compile(r"(?:^|\n\n)(Human|Assistant):")
 
 def is_turn(value: Any) -> bool:
     """Whether ``value`` is one turn of a conversation, however it is written."""
-    return isinstance(value, Mapping) and ("role" in value or "from" in value) and ("content" in value or "value" in value or "tool_calls" in value)
+    return (
+        isinstance(value, Mapping)
+        and ("role" in value or "from" in value)
+        and ("content" in value or "value" in value or "tool_calls" in value)
+    )
 
 
 def is_dialogue(value: Any) -> bool:
@@ -53,7 +57,10 @@ def _call(call: Any, place: str) -> dict[str, Any]:
     if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
         raise UnusableRow(f"{place} calls a tool without saying its name.")
     arguments = function.get("arguments", {})
-    written = {"type": "function", "function": {"name": function["name"], "arguments": arguments if isinstance(arguments, str) else pack(arguments)}}
+    written = {
+        "type": "function",
+        "function": {"name": function["name"], "arguments": arguments if isinstance(arguments, str) else pack(arguments)},
+    }
     return {"id": call["id"], **written} if isinstance(call.get("id"), str) else written
 
 
@@ -78,7 +85,11 @@ def _turn(turn: Any, number: int, ignored: set[str]) -> dict[str, Any]:
         calls, content, name = (called if isinstance(called, list) else [called]), None, "assistant"
     if name not in ROLE_NAMES:
         known = "system, user, assistant or tool"
-        raise UnusableRow(f"{place} has no role; it has to be {known}." if role is None else f"{place} has the unknown role {role!r}; use {known}.")
+        raise UnusableRow(
+            f"{place} has no role; it has to be {known}."
+            if role is None
+            else f"{place} has the unknown role {role!r}; use {known}."
+        )
     result: dict[str, Any] = {"role": ROLE_NAMES[name], "content": _content(content, place)}
     for key in KEPT:
         if isinstance(turn.get(key), str):

@@ -1,4 +1,4 @@
-"""The child process that reads a file someone brought: ``python -m engine.data.drafting FILE FOLDER [SHAPE]``.
+"""The child process that reads a file someone brought: ``python -m engine.data.drafting FILE FOLDER SECONDS MEMORY [SHAPE]``.
 
 It holds itself to a bound of memory and of time that the kernel enforces, so that no file can harm more than this one
 process. Good rows go to a Parquet file in FOLDER, bad ones with their reasons to a list beside it, the first good ones to
@@ -11,7 +11,7 @@ import json
 import resource
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,9 +22,7 @@ from engine.data.shapes import UnusableRow, restored
 from engine.errors import TemperError, UnreadableFile, WrongShape
 from storage import files
 
-MEMORY = 1024 * 1024 * 1024  # bytes of address space, the interpreter and its libraries included
-SECONDS = 30  # without TICK further rows
-TICK = 1_000  # rows
+TICK = 1_000  # rows between two signs of life
 SAMPLE = 100  # rows by which a format is recognised
 HOPELESS = 1_000  # rows without a single good one, after which it is not read on
 PREVIEW_ROWS, PREVIEW_CHARACTERS = 50, 1_000_000
@@ -42,22 +40,19 @@ class Draft:
 
     def __init__(self, path: Path, folder: Path, layout: formats.Layout, columns: Columns) -> None:
         self.path, self.folder, self.layout = path, folder, layout
+        self.size = path.stat().st_size
         self.good = RowsFile(folder / ROWS, columns)
         self.seen = self.kept = 0
         self.preview: list[dict[str, Any]] = []
         self.previewed = 0
 
-    def read(self, found: Iterator[Found]) -> None:
+    def read(self, found: Iterator[Found], tick: Callable[[int], None]) -> None:
         """Every row, to the good or to the bad ones."""
-        # what cannot be written as UTF-8 is written as its escape
         with (self.folder / PROBLEMS).open("w", encoding="utf-8", errors="backslashreplace") as bad:
             for row in found:
                 self._row(row, bad)
                 if self.seen % TICK == 0:
-                    signal.alarm(SECONDS)
-                    _say(seen=self.seen)
-                    if is_bomb(self.path, self.good.characters):
-                        raise unfolds(self.path)
+                    tick(self.seen)
                 if self.seen >= HOPELESS and not self.kept:
                     break
         self.good.close()
@@ -83,12 +78,16 @@ class Draft:
             self.preview.append(restored(row, self.layout.shape))
             self.previewed += len(json.dumps(row))
         self.good.add(row)
+        if is_bomb(self.size, self.good.characters):
+            raise unfolds(self.path)
 
     def _bad(self, found: Found, message: str, bad: IO[str]) -> None:
         self.seen += 1
         value = found.value
         shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-        told = {"row": found.row, "message": message, "shown": shown[:SHOWN] + ("…" if len(shown) > SHOWN else ""), "source": value}
+        # what cannot be written as UTF-8 is shown as its escape
+        shown = shown[:SHOWN].encode("utf-8", "backslashreplace").decode() + ("…" if len(shown) > SHOWN else "")
+        told = {"row": found.row, "message": message, "shown": shown, "source": value}
         bad.write(json.dumps(told, ensure_ascii=False, default=str) + "\n")
 
 
@@ -96,8 +95,11 @@ def _usable(sample: list[Found]) -> list[dict[str, Any]]:
     return [found.value for found in sample if not found.fault]
 
 
-def draft(path: Path, folder: Path, shape: str | None) -> dict[str, Any]:
-    """Read ``path`` into ``folder``; what was found there, as the parent wants to know it."""
+def draft(path: Path, folder: Path, shape: str | None, tick: Callable[[int], None]) -> dict[str, Any]:
+    """Read ``path`` into ``folder``; what was found there, as the parent wants to know it.
+
+    ``tick`` is told the number of rows seen after every TICK of them.
+    """
     found = reading.rows(path)
     sample = list(itertools.islice(found, SAMPLE))
     if not _usable(sample):
@@ -111,10 +113,12 @@ def draft(path: Path, folder: Path, shape: str | None) -> dict[str, Any]:
     source: Iterator[Found] = itertools.chain(sample, found)
     while True:
         try:
-            tried.read(source)
+            tried.read(source, tick)
             break
-        except Widened:
+        except (Widened, formats.Conversations) as learnt:
             tried.good.close(whole=False)
+            if isinstance(learnt, formats.Conversations):
+                columns = Columns(layout.shape)
             tried, source = Draft(path, folder, layout, columns), reading.rows(path)
     (folder / PREVIEW).write_text(json.dumps(tried.preview, ensure_ascii=False), encoding="utf-8")
     return {
@@ -129,23 +133,32 @@ def draft(path: Path, folder: Path, shape: str | None) -> dict[str, Any]:
 
 def main(arguments: list[str]) -> None:
     """Draft one file within the bounds."""
-    path, folder, shape = Path(arguments[0]), Path(arguments[1]), arguments[2] if len(arguments) > 2 else None
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    path, folder, seconds, memory = Path(arguments[0]), Path(arguments[1]), int(arguments[2]), int(arguments[3])
+    shape = arguments[4] if len(arguments) > 4 else None
+
+    def tick(seen: int) -> None:
+        signal.alarm(seconds)
+        _say(seen=seen)
+
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     # the default action ends the process, also from within a library
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.alarm(SECONDS)
+    signal.alarm(seconds)
     try:
-        told = {"result": draft(path, folder, shape)}
+        told = {"result": draft(path, folder, shape, tick)}
     except TemperError as problem:
         told = {"error": type(problem).__name__, "message": str(problem)}
     except OSError as problem:
         if problem.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        told = {"error": TemperError.__name__, "message": f"The disk is full: the rows of {path.name} find no room. Free some space and try again."}
+        told = {
+            "error": TemperError.__name__,
+            "message": f"The disk is full: the rows of {path.name} find no room. Free some space and try again.",
+        }
     except MemoryError:
         told = {
             "error": UnreadableFile.__name__,
-            "message": f"{path.name} needs more than {MEMORY // 2**20:,} MB of memory to be read. Save its rows as JSONL, one a line.",
+            "message": f"{path.name} needs more than {memory // 2**20:,} MB of memory to be read. Save its rows as JSONL, one a line.",
         }
     _say(**told)
 

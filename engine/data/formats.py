@@ -87,9 +87,14 @@ def _fits(wanted: Format, row: Mapping[str, Any]) -> bool:
     if wanted.shape == "messages":
         held = row[columns["messages"]]
         return not isinstance(held, list) or any(
-            dialogues.is_turn(t) and dialogues.ROLE_NAMES.get(str(t.get("role", t.get("from"))).lower()) == "assistant" for t in held
+            dialogues.is_turn(t) and dialogues.ROLE_NAMES.get(str(t.get("role", t.get("from"))).lower()) == "assistant"
+            for t in held
         )
     return True
+
+
+class Conversations(Exception):
+    """The first conversation in a file that held plain texts so far: begin again, with every text as a turn."""
 
 
 @dataclass
@@ -119,7 +124,9 @@ class Layout:
             raise UnusableRow(f"`{self.columns['instances']}` is not a list of examples with input and output.")
         for instance in instances:
             if not isinstance(instance, Mapping):
-                raise UnusableRow(f"An example of `{self.columns['instances']}` is {pack(instance)[:60]}, not an object with input and output.")
+                raise UnusableRow(
+                    f"An example of `{self.columns['instances']}` is {pack(instance)[:60]}, not an object with input and output."
+                )
             prompt = _joined(_plain(row.get(self.columns["prompt"])), _plain(instance.get("input")))
             yield self._finished({"prompt": prompt, "completion": _plain(instance.get("output"))}, row)
 
@@ -128,7 +135,9 @@ class Layout:
         if not row.keys() <= self._known:
             others = row.keys() - self._known - result.keys()
             if self.shape == "prompt":
-                result |= {name: pack(row[name]) if isinstance(row[name], list | dict) else row[name] for name in row if name in others}
+                result |= {
+                    name: pack(row[name]) if isinstance(row[name], list | dict) else row[name] for name in row if name in others
+                }
             else:
                 self.ignored |= others
         check = row.get("check")
@@ -180,11 +189,21 @@ class Layout:
         return result
 
     def _shared(self, row: Row) -> tuple[Any, Any, Any]:
-        chosen, rejected = (dialogues.turns(row.get(c), c, self.ignored) for c in (self.columns["chosen"], self.columns["rejected"]))
+        chosen, rejected = (
+            dialogues.turns(row.get(c), c, self.ignored) for c in (self.columns["chosen"], self.columns["rejected"])
+        )
         prompt, chosen, rejected = dialogues.split_shared(chosen, rejected)
         if not prompt:
-            raise UnusableRow("The chosen and the rejected dialogue do not begin with the same turns, so it is not known what was asked.")
+            raise UnusableRow(
+                "The chosen and the rejected dialogue do not begin with the same turns, so it is not known what was asked."
+            )
         return prompt, chosen, rejected
+
+    def _turns(self, value: Any, name: str) -> list[Row]:
+        if not self.conversational:
+            self.conversational = True
+            raise Conversations
+        return dialogues.turns(value, name, self.ignored)
 
     def _part(self, row: Row, part: str) -> Any:
         return row.get(self.columns[part]) if part in self.columns else None
@@ -201,9 +220,7 @@ class Layout:
                 return _refuse_turns(value, name)
             asked = [{"role": "user", "content": value}]
         else:
-            asked = dialogues.turns(value, name, self.ignored)
-            if not self.conversational:
-                raise UnusableRow(f"`{name}` is a conversation, but most rows of this file hold plain text there.")
+            asked = self._turns(value, name)
         return [*self._before(row, asked), *asked]
 
     def _before(self, row: Row, asked: list[Row]) -> list[Row]:
@@ -215,15 +232,15 @@ class Layout:
         for exchange in unpack(history) or []:
             if not isinstance(exchange, list) or len(exchange) != 2:
                 raise UnusableRow("`history` is not a list of pairs of question and answer.")
-            before += [{"role": role, "content": _plain(said)} for role, said in zip(("user", "assistant"), exchange, strict=True)]
+            before += [
+                {"role": role, "content": _plain(said)} for role, said in zip(("user", "assistant"), exchange, strict=True)
+            ]
         return before
 
     def _answer(self, row: Row, part: str) -> Any:
         value, name = row.get(self.columns[part]), self.columns[part]
         if dialogues.is_dialogue(value):
-            if not self.conversational:
-                raise UnusableRow(f"`{name}` is a conversation, but most rows of this file hold plain text there.")
-            return dialogues.turns(value, name, self.ignored)
+            return self._turns(value, name)
         value = _refuse_turns(_plain(value), name)
         return [{"role": "assistant", "content": value}] if self.conversational and isinstance(value, str) else value
 
@@ -268,7 +285,9 @@ def _candidates(shape: str | None) -> tuple[Format, ...]:
     if shape is None:
         return FORMATS
     if shape not in SHAPES:
-        raise WrongShape(f"There is no shape {shape!r}. Choose one of {', '.join(SHAPES)}, or leave it out to have it recognised.")
+        raise WrongShape(
+            f"There is no shape {shape!r}. Choose one of {', '.join(SHAPES)}, or leave it out to have it recognised."
+        )
     return tuple(f for f in FORMATS if f.shape == shape) + OTHER_WAYS.get(shape, ())
 
 
@@ -282,7 +301,9 @@ def _layout(wanted: Format, sample: Sequence[Row]) -> Layout:
     split = wanted.shape == "preference" and any(_is_whole(row, columns) for row in sample)
     parts = [columns[p] for p in ("messages", "prompt", "completion", "chosen", "rejected") if p in columns]
     holds_turns = any(dialogues.is_dialogue(row.get(c)) or dialogues.is_spoken(row.get(c)) for row in sample for c in parts)
-    conversational = split or holds_turns or "messages" in columns or "system" in columns or "history" in columns or wanted.shape == "messages"
+    conversational = (
+        split or holds_turns or "messages" in columns or "system" in columns or "history" in columns or wanted.shape == "messages"
+    )
     return Layout(wanted.name, wanted.shape, columns, conversational, split)
 
 
@@ -302,7 +323,9 @@ def recognise(sample: Sequence[Row], shape: str | None = None) -> Layout:
     With ``shape`` only the formats that give that shape are tried.
     """
     candidates = _candidates(shape)
-    counts = [sum(shape is not None and _resolve(f, row) is not None or _fits(f, row) for row in sample) for f in candidates]
+    # a shape that is asked for is taken by its columns; what they hold is for the checks to say
+    fits = _fits if shape is None else lambda wanted, row: _resolve(wanted, row) is not None
+    counts = [sum(fits(wanted, row) for row in sample) for wanted in candidates]
     half = next((f for f, count in zip(candidates, counts, strict=True) if count * 2 >= len(sample) and count), None)
     if half is None and any(counts):
         half = candidates[counts.index(max(counts))]

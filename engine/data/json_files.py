@@ -57,7 +57,7 @@ def jsonl(path: Path) -> Iterator[Found]:
             value = reader.decoder.decode(text)
         except json.JSONDecodeError as error:
             reader.faults_now()
-            yield Found(line.number, text, f"Not JSON: {error.msg} at character {error.pos + 1}.")
+            yield Found(line.number, text, f"Not JSON: {error.msg.removesuffix(' at')} at character {error.pos + 1}.")
         except RecursionError:
             reader.faults_now()
             yield Found(line.number, text[:1000], "Objects or lists are nested too deeply to be read.")
@@ -78,14 +78,15 @@ class _Stream:
 
     def more(self) -> bool:
         """Read on, at least as much as is held; False at the end of the file."""
+        read = self.file.read(max(CHUNK, len(self.text) - self.at))
+        self.ended = not read
+        if self.ended:
+            return False
         passed = self.text[: self.at]
         self.line += passed.count("\n")
         self.column = len(passed) - passed.rindex("\n") - 1 if "\n" in passed else self.column + len(passed)
-        self.text, self.at = self.text[self.at :], 0
-        read = self.file.read(max(CHUNK, len(self.text)))
-        self.text += read
-        self.ended = not read
-        return not self.ended
+        self.text, self.at = self.text[self.at :] + read, 0
+        return True
 
     def next(self, passing: str = "") -> str:
         """The next character that is neither space nor in ``passing``; nothing at the end."""
@@ -109,14 +110,17 @@ class _Stream:
                     continue
                 raise self.broken(error) from None
             except RecursionError:
-                raise UnreadableFile(f"{self.path.name}, from line {self.line_here()}: objects or lists are nested too deeply to be read.") from None
+                raise UnreadableFile(
+                    f"{self.path.name}, from line {self.line_here()}: objects or lists are nested too deeply to be read."
+                ) from None
             except ValueError as error:
                 raise UnreadableFile(f"{self.path.name}, from line {self.line_here()}: {str(error).split(';')[0]}.") from None
             # a number at the end of the window may go on behind it
             if end == len(self.text) and not self.ended and self.more():
                 self.reader.faults_now()
                 continue
-            fault = undecoded(self.text[self.at : end]) or self.reader.faults_now()
+            fault = self.reader.faults_now()
+            fault = undecoded(self.text[self.at : end]) or fault
             self.at = end
             return value, fault
 
@@ -125,9 +129,13 @@ class _Stream:
 
     def broken(self, error: json.JSONDecodeError) -> UnreadableFile:
         if len(self.text) - self.at > LONGEST_ROW and not self.ended:
-            return UnreadableFile(f"{self.path.name}: the value from line {self.line_here()} on is too long to be read. Save rows as JSONL, one a line.")
+            return UnreadableFile(
+                f"{self.path.name}: the value from line {self.line_here()} on is too long to be read. Save rows as JSONL, one a line."
+            )
         line, column = self.line + error.lineno - 1, error.colno + (self.column if error.lineno == 1 else 0)
-        return UnreadableFile(f"{self.path.name} is not JSON: line {line}, character {column}: {error.msg}. Mend that place, or save rows as JSONL.")
+        return UnreadableFile(
+            f"{self.path.name} is not JSON: line {line}, character {column}: {error.msg}. Mend that place, or save rows as JSONL."
+        )
 
 
 def json_values(path: Path) -> Iterator[Found]:
@@ -179,7 +187,11 @@ def _table(path: Path, value: Any, fault: str) -> Iterator[Found]:
         yield _checked(1, value, fault)
         return
     lists = {name: part for name, part in value.items() if isinstance(part, list)}
-    if len(lists) == len(value) and len({len(part) for part in lists.values()}) == 1 and not any(name in WRAPPERS for name in lists):
+    if (
+        len(lists) == len(value)
+        and len({len(part) for part in lists.values()}) == 1
+        and not any(name in WRAPPERS for name in lists)
+    ):
         for number, cells in enumerate(zip(*lists.values(), strict=True), 1):
             yield Found(number, dict(zip(lists, cells, strict=True)))
         return
@@ -190,5 +202,7 @@ def _table(path: Path, value: Any, fault: str) -> Iterator[Found]:
         return
     if len(lists) == len(value):
         told = ", ".join(f"`{name}` {len(part)}" for name, part in list(lists.items())[:8])
-        raise UnreadableFile(f"{path.name} holds columns of different lengths: {told}. Make them equal, or save one object a row.")
+        raise UnreadableFile(
+            f"{path.name} holds columns of different lengths: {told}. Make them equal, or save one object a row."
+        )
     yield _checked(1, value, fault)

@@ -40,13 +40,15 @@ def encoding_of(path: Path, head: bytes) -> str:
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "utf-16"
     if b"\0" in head:
-        raise UnreadableFile(f"{path.name} is not text: byte {head.index(0) + 1} is zero. If it is UTF-16 without its mark, save it as UTF-8.")
+        raise UnreadableFile(
+            f"{path.name} is not text: byte {head.index(0) + 1} is zero. If it is UTF-16 without its mark, save it as UTF-8."
+        )
     return "utf-8-sig"
 
 
-def is_bomb(path: Path, unfolded: int) -> bool:
-    """Whether a file that has so far unfolded to that many bytes or characters is taken for one that never ends."""
-    return unfolded > UNFOLDED and unfolded > FOLDED * path.stat().st_size
+def is_bomb(size: int, unfolded: int) -> bool:
+    """Whether a file of ``size`` bytes that has so far unfolded to that many is taken for one that never ends."""
+    return unfolded > UNFOLDED and unfolded > FOLDED * size
 
 
 def unfolds(path: Path) -> UnreadableFile:
@@ -82,7 +84,9 @@ def undecoded(text: str) -> str:
         byte = ord(text[error.start]) - 0xDC00
         position = len(text[: error.start].encode()) + 1
         shown = bytes([byte & 0xFF]).decode("cp1252", errors="replace")
-        return f"Byte {position}, 0x{byte & 0xFF:02X}, is not UTF-8 (in Windows-1252 it would be {shown!r}). Save the file as UTF-8."
+        return (
+            f"Byte {position}, 0x{byte & 0xFF:02X}, is not UTF-8 (in Windows-1252 it would be {shown!r}). Save the file as UTF-8."
+        )
     return ""
 
 

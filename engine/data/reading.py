@@ -80,14 +80,14 @@ READERS: dict[str, Callable[[Path], Iterator[Found]]] = {
 
 def rows(path: Path) -> Iterator[Found]:
     """The rows of a file, whatever kind it is; UnreadableFile where it cannot be read, or holds none."""
-    kind = format_of(path)
-    number = 0
+    empty = True
     try:
-        for number, found in enumerate(READERS[kind](path), 1):
+        for found in READERS[format_of(path)](path):
+            empty = False
             yield found
     except UnicodeError as error:
         raise UnreadableFile(f"{path.name} begins like UTF-16 but does not go on so: {error}. Save it as UTF-8.") from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise UnreadableFile(f"{path.name} is not a whole gzip archive: {error}. Fetch or pack it again.") from None
-    if not number:
+    if empty:
         raise UnreadableFile(f"{path.name} holds no rows.")

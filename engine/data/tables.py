@@ -13,6 +13,8 @@ from engine.data.lines import CHUNK, Found, is_bomb, lines, unfolds
 from engine.errors import UnreadableFile
 
 SEPARATORS = ",;\t|"
+
+
 def _cell(text: str) -> Any:
     """A cell of a CSV file: nothing where it is empty, a conversation where one is written as JSON."""
     if text.startswith(("[{", '{"')):
@@ -55,7 +57,9 @@ def comma_separated(path: Path) -> Iterator[Found]:
             return
         except csv.Error as error:
             if "unexpected end" in str(error) or "field limit" in str(error):
-                raise UnreadableFile(f"{path.name}: a quotation mark opened in the row of line {begins} is not closed. Close it and try again.") from None
+                raise UnreadableFile(
+                    f"{path.name}: a quotation mark opened in the row of line {begins} is not closed. Close it and try again."
+                ) from None
             yield Found(begins, None, f"Not CSV: {error}.")
             continue
         if not header:
@@ -76,7 +80,11 @@ def _header(path: Path, cells: list[str], faults: dict[int, str]) -> list[str]:
         raise UnreadableFile(f"{path.name}, line {min(faults)}: {faults[min(faults)]}")
     for name in header:
         if header.count(name) > 1:
-            raise UnreadableFile(f"{path.name} has two columns called {name!r}. Rename one." if name else f"{path.name} has two columns without a name.")
+            raise UnreadableFile(
+                f"{path.name} has two columns called {name!r}. Rename one."
+                if name
+                else f"{path.name} has two columns without a name."
+            )
     return header
 
 
@@ -87,10 +95,10 @@ def parquet(path: Path) -> Iterator[Found]:
 
     try:
         file = pq.ParquetFile(path, pre_buffer=False, buffer_size=CHUNK, memory_map=False)
-        read, number = 0, 0
+        read, number, size = 0, 0, path.stat().st_size
         for batch in file.iter_batches(batch_size=64, use_threads=False):
             read += batch.nbytes
-            if is_bomb(path, read):
+            if is_bomb(size, read):
                 raise unfolds(path)
             for row in batch.to_pylist():
                 number += 1
