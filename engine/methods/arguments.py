@@ -116,7 +116,7 @@ def trainer_arguments(settings: Any, chosen: Plan, folder: Path, seed: int, on_c
         "max_grad_norm": settings.clip,
         "optim": OPTIMIZER,
         "bf16": chosen.bfloat16,
-        "gradient_checkpointing": not on_cpu,
+        "activation_checkpointing": not on_cpu,
         "use_cpu": on_cpu,
         "logging_strategy": "steps",
         "logging_steps": 1,

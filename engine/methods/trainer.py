@@ -112,8 +112,8 @@ class LanguageTrainer(WholeCheckpoints, SFTTrainer):
         self.remove_callback(PrinterCallback)
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
-        """The held-out loss; the answers to the fixed prompts go to the reporter. Greedy, so no random state is touched."""
-        figures = super().evaluate(*args, **kwargs)
+        """The held-out loss, where rows are held out; the answers to the fixed prompts go to the reporter. Greedy, so no random state is touched."""
+        figures = super().evaluate(*args, **kwargs) if self.eval_dataset is not None else {}
         model, training = self.model, self.model.training
         model.eval()
         told = batch.complete(model, self.processing_class, [p.ids for p in self.prompts], Sampling(max_tokens=SAMPLE_TOKENS))

@@ -1,0 +1,135 @@
+"""Any model of the hub in Pocket's place: six families, tiny and random, trained, saved and loaded back."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import polars
+import pytest
+
+from engine.data import tokens
+from engine.methods import loading, sft
+from engine.methods.method import Training, parse_settings
+from engine.samples import tokenizer as samples
+
+pytestmark = pytest.mark.slow
+
+SIZES = {
+    "vocab_size": 300, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "max_position_embeddings": 128, "eos_token_id": 2, "bos_token_id": 0, "pad_token_id": 0,
+}  # fmt: skip
+FAMILIES: dict[str, dict[str, Any]] = {
+    "Qwen3": {"head_dim": 8},
+    "Llama": {},
+    "Gemma3Text": {"head_dim": 8, "sliding_window": 16},
+    "Mistral": {"sliding_window": None},
+    "Phi3": {},
+    "SmolLM3": {},
+}
+ROWS = [{"prompt": f"What is {i} plus one?", "completion": f"It is {i + 1}."} for i in range(1, 60)]
+
+
+class Silent:
+    """A reporter that keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, list[float]] = {}
+        self.lines: list[str] = []
+
+    def metrics(self, step: int, values: Mapping[str, float]) -> None:
+        for series, value in values.items():
+            self.values.setdefault(series, []).append(value)
+
+    def phase(self, name: str, done: float | None = None) -> None: ...
+
+    def log(self, text: str) -> None:
+        self.lines.append(text)
+
+    def sample(self, step: int, prompt: str, text: str) -> None: ...
+
+    def checkpoint(self, step: int, folder: Path) -> None: ...
+
+    def stop_requested(self) -> bool:
+        return False
+
+
+def make(folder: Path, family: str) -> Path:
+    """A tiny random model of a family, with a tokenizer of its own."""
+    import torch
+    import transformers
+
+    samples.train([row["prompt"] + " " + row["completion"] for row in ROWS], folder, vocabulary=300, context=128)
+    config = getattr(transformers, f"{family}Config")(**{**SIZES, **FAMILIES[family]})
+    torch.manual_seed(0)
+    getattr(transformers, f"{family.removesuffix('Text')}ForCausalLM")(config).save_pretrained(folder)
+    return folder
+
+
+def run(base: Path, folder: Path, **settings: object) -> tuple[Any, Silent]:
+    """Train on the rows; returns what came out and what was reported."""
+    folder.mkdir()
+    polars.DataFrame(ROWS).write_parquet(folder / "rows.parquet")
+    given = {"steps": 6, "batch_size": 4, "evaluate_share": 0.0, "checkpoints": 0, "learning_rate": 5e-3, "lora_rank": 4, **settings}
+    heard = Silent()
+    training = Training(
+        settings=parse_settings(sft.SftSettings, given), base=base, adapter=None, data=folder / "rows.parquet",
+        shape="prompt_completion", seed=0, dtype="float32", folder=folder, resume_from=None, reporter=heard,
+    )  # fmt: skip
+    return sft.train(training), heard
+
+
+@pytest.mark.parametrize("tuning", ["lora", "full"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_model_of_this_family_learns_is_saved_and_speaks_the_same_when_loaded_back(family: str, tuning: str, tmp_path: Path) -> None:
+    import torch
+    from peft import PeftModel
+
+    base = make(tmp_path / "base", family)
+    trained, heard = run(base, tmp_path / "run", tuning=tuning)
+    assert heard.values["loss"][-1] < heard.values["loss"][0]
+    probe = torch.arange(3, 23)[None]
+    if trained.kind == "adapter":
+        model = PeftModel.from_pretrained(loading.load_model(base, "float32"), str(trained.folder)).eval()
+        targets = json.loads((trained.folder / "adapter_config.json").read_text())["target_modules"]
+        assert len(targets) >= 4 and "lm_head" not in targets
+    else:
+        model = loading.load_model(trained.folder, "float32").eval()
+    with torch.no_grad():
+        before = loading.load_model(base, "float32").eval()(input_ids=probe, use_cache=False).logits
+        after = model(input_ids=probe, use_cache=False).logits
+    assert torch.isfinite(after).all() and not torch.allclose(before, after, atol=1e-3)
+    assert list(trained.folder.glob("*.safetensors")) and not list(trained.folder.glob("*.bin"))
+
+
+def test_every_way_of_batching_learns_the_same_from_the_same_rows(tmp_path: Path) -> None:
+    base = make(tmp_path / "base", "Llama")
+    first = {}
+    for way in ("padded", "padding_free"):
+        _, heard = run(base, tmp_path / way, batching=way, tuning="full")
+        first[way] = heard.values["loss"]
+    assert first["padded"] == pytest.approx(first["padding_free"], rel=1e-3)
+
+
+def test_a_tokenizer_without_a_chat_template_gets_the_standard_one_and_learns_to_stop(tmp_path: Path) -> None:
+    base = make(tmp_path / "base", "Llama")
+    (base / "chat_template.jinja").unlink()
+    tokenizer = loading.load_tokenizer(base)
+    encoded = tokens.encode_row(tokenizer, ROWS[0], "prompt_completion")
+    labelled = [t for t in encoded.labels if t != tokens.IGNORED]
+    assert tokenizer.decode(labelled) == ROWS[0]["completion"] + tokenizer.eos_token
+    assert run(base, tmp_path / "run")[1].values["loss"]
+
+
+def test_a_model_that_brings_code_or_other_weights_than_safetensors_is_refused_with_words(tmp_path: Path) -> None:
+    from engine.errors import BadInput
+
+    base = make(tmp_path / "base", "Llama")
+    config = json.loads((base / "config.json").read_text())
+    (base / "config.json").write_text(json.dumps({**config, "model_type": "mine", "auto_map": {"AutoConfig": "c.C", "AutoModelForCausalLM": "m.M"}}))
+    with pytest.raises(BadInput, match="code of its own"):
+        loading.load_config(base)
+    (base / "config.json").write_text(json.dumps(config))
+    (base / "model.safetensors").rename(base / "pytorch_model.bin")
+    with pytest.raises(BadInput, match="safetensors"):
+        loading.load_model(base, "float32")
