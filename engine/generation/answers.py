@@ -1,0 +1,146 @@
+"""What goes between the host and those who ask it. Plain facts, light to import; nothing here computes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.errors import BadInput
+
+MAX_TOKENS = 256  # of an answer, where nothing is said
+ROLES = ("system", "developer", "user", "assistant", "tool")
+BOUNDS = {  # of what a sampling may ask for, both ends included
+    "seed": (-(2**63), 2**63 - 1),
+    "temperature": (0.0, 10.0),
+    "top_p": (0.0, 1.0),
+    "max_tokens": (1, 10_000_000),
+}
+MOST_STOPS = 16
+ENDED = ("done", "stopped", "failed")
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where the host listens and the secret that opens it."""
+
+    url: str
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How tokens are chosen. Temperature 0 takes the likeliest; the text ends before the first of the ``stop`` strings."""
+
+    seed: int = 0
+    temperature: float = 0.0
+    top_p: float = 1.0
+    max_tokens: int = MAX_TOKENS
+    stop: tuple[str, ...] = ()
+
+    @classmethod
+    def checked(cls, given: Mapping[str, Any]) -> "Sampling":
+        """A sampling from what was asked for; what is missing or null takes its default. BadInput names the value that is off."""
+        values: dict[str, Any] = {}
+        for name, (low, high) in BOUNDS.items():
+            value = given.get(name)
+            if value is None:
+                continue
+            whole = name in ("seed", "max_tokens")
+            number = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
+            if not number or not low <= value <= high:
+                raise BadInput(f"{name} takes a {'whole ' if whole else ''}number from {low:g} to {high:g}, not {value!r}.")
+            values[name] = value
+        stop = given.get("stop") or ()
+        stop = (stop,) if isinstance(stop, str) else tuple(stop)
+        if len(stop) > MOST_STOPS or not all(isinstance(s, str) and s for s in stop):
+            raise BadInput(f"stop takes up to {MOST_STOPS} texts that are not empty, not {stop!r}.")
+        return cls(**values, stop=stop)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One model's answer as it stands now, and which weights give it.
+
+    ``model`` is what was asked; ``adapter`` the LoRA adapter that speaks on top of ``base``, or None where whole weights do.
+    Times are seconds since the model began to read the prompt; ``waited`` are those before that, for its turn or its loading.
+    """
+
+    model: str
+    adapter: str | None = None
+    fingerprint: str = ""
+    text: str = ""
+    tokens: int = 0
+    seconds: float = 0.0
+    first_token_seconds: float | None = None
+    status: str = "queued"  # queued, running, done, stopped or failed
+    error: str | None = None
+    base: str = ""
+    dtype: str = ""  # what it was computed in
+    prompt_tokens: int = 0
+    finish: str | None = None  # stop or length, once it is done
+    waited: float = 0.0
+    waiting_for: str = ""  # in words, while queued
+    sampling: Sampling = Sampling()
+
+    @property
+    def ended(self) -> bool:
+        return self.status in ENDED
+
+    @classmethod
+    def parse(cls, body: Mapping[str, Any]) -> "Answer":
+        """The answer that ``dataclasses.asdict`` made ``body`` of."""
+        sampling = Sampling(**{**body["sampling"], "stop": tuple(body["sampling"]["stop"])})
+        return cls(**{**body, "sampling": sampling})
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """``counts[i]`` rows lie in ``edges[i] <= length < edges[i + 1]``."""
+
+    edges: tuple[int, ...]
+    counts: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A data set as one model's tokens. Where only ``sampled`` of its rows were read, cut and total_tokens are scaled up."""
+
+    lengths: Histogram
+    cut: int  # rows longer than the maximum length
+    rows: int
+    sampled: int
+    total_tokens: int
+    longest: int
+    example: list[tuple[str, bool]]  # the first row in runs of the same kind: text, and whether it carries loss
+    template: str  # where the chat template comes from: own or standard
+
+    @classmethod
+    def parse(cls, body: Mapping[str, Any]) -> "Preview":
+        """The preview that ``dataclasses.asdict`` made ``body`` of."""
+        lengths = Histogram(tuple(body["lengths"]["edges"]), tuple(body["lengths"]["counts"]))
+        return cls(**{**body, "lengths": lengths, "example": [(text, loss) for text, loss in body["example"]]})
+
+
+@dataclass(frozen=True)
+class Released:
+    """What the host gave back: bytes of weights now, and the bases that follow when the answers in progress end."""
+
+    freed: int
+    later: tuple[str, ...] = ()
+
+
+def checked_messages(given: Any) -> list[dict[str, str]]:
+    """The turns of a conversation, each with a role and its text. BadInput says which turn is off and how."""
+    if not isinstance(given, list) or not given:
+        raise BadInput("There is nothing to answer: messages takes a list of at least one turn with role and content.")
+    turns = []
+    for n, turn in enumerate(given, 1):
+        if not isinstance(turn, Mapping) or turn.get("role") not in ROLES:
+            role = turn.get("role") if isinstance(turn, Mapping) else turn
+            raise BadInput(f"Turn {n} has the role {role!r}. The roles are: {', '.join(ROLES)}.")
+        content = turn.get("content")
+        if isinstance(content, list) and all(isinstance(p, Mapping) and p.get("type") == "text" for p in content):
+            content = "".join(str(part.get("text", "")) for part in content)
+        if not isinstance(content, str):
+            raise BadInput(f"Turn {n} has no text: content is {type(content).__name__}. Only text can be answered.")
+        turns.append({"role": turn["role"], "content": content})
+    return turns

@@ -1,0 +1,93 @@
+"""The decoding loop: a batch of rows of one base model, each with its own adapter, sampling and end.
+
+It is our own and not ``generate()``, so that a row can leave at any token, a failure leaves nothing behind in the model,
+and every row's state outlives the batch: a row can go on in another batch exactly where it stood.
+"""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from engine.generation.answers import Sampling
+from engine.generation.sampling import choose, generator
+
+if TYPE_CHECKING:
+    from engine.generation.weights import Weights
+
+# tokens of the prompts read at once: between two parts other batches move on and a stop is heard
+PART = 512
+
+
+@dataclass
+class Row:
+    """One answer as tokens: the prompt and what was said so far, and how it goes on."""
+
+    ids: list[int]
+    adapter: str  # the adapter's name in its weights
+    sampling: Sampling
+    draw: Any = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.draw = generator(self.sampling.seed)
+
+
+class Batch:
+    """Rows that are read and continued together, padded on the left, over one key-value cache."""
+
+    def __init__(self, weights: "Weights", rows: list[Row]) -> None:
+        import torch
+
+        self.weights = weights
+        self.rows = rows
+        longest = max(len(row.ids) for row in rows)
+        ids = [[0] * (longest - len(row.ids)) + row.ids for row in rows]
+        mask = [[0] * (longest - len(row.ids)) + [1] * len(row.ids) for row in rows]
+        self._ids = torch.tensor(ids, device=weights.device)
+        self._mask = torch.tensor(mask, device=weights.device)
+        self._positions = (self._mask.cumsum(-1) - 1).clamp_(min=0)
+        self._read = 0  # columns that the cache holds
+        self._cache = weights.new_cache()
+
+    def step(self) -> list[int | None] | None:
+        """Read the next part of the prompts; once they are read, add a token to each row and return these.
+
+        None while there is more to read. None in a token's place says that this row's logits are not numbers.
+        """
+        import torch
+
+        with torch.inference_mode():
+            stop = min(self._read + PART, self._ids.shape[1])
+            logits = self.weights.logits(
+                self._ids[:, self._read : stop],
+                self._mask[:, :stop],
+                self._positions[:, self._read : stop],
+                self._cache,
+                [row.adapter for row in self.rows],
+            )
+            self._read = stop
+            if stop < self._ids.shape[1]:
+                return None
+            tokens = choose(logits, [row.sampling for row in self.rows], [row.draw for row in self.rows])
+            self._append([0 if token is None else token for token in tokens])
+        return tokens
+
+    def _append(self, tokens: list[int]) -> None:
+        import torch
+
+        column = torch.tensor(tokens, device=self._ids.device).unsqueeze(1)
+        self._ids = torch.cat([self._ids, column], 1)
+        self._mask = torch.cat([self._mask, torch.ones_like(column)], 1)
+        self._positions = torch.cat([self._positions, self._positions[:, -1:] + 1], 1)
+        # last, when nothing can fail any more: a row has exactly the tokens that were handed out
+        for row, token in zip(self.rows, tokens, strict=True):
+            row.ids.append(token)
+
+    def keep(self, places: list[int]) -> None:
+        """Go on with the rows at these places only."""
+        import torch
+
+        with torch.inference_mode():
+            chosen = torch.tensor(places, device=self._ids.device)
+            self._ids, self._mask, self._positions = self._ids[chosen], self._mask[chosen], self._positions[chosen]
+            if self._read:
+                self._cache.batch_select_indices(chosen)
+        self.rows = [self.rows[i] for i in places]

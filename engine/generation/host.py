@@ -1,0 +1,76 @@
+"""The model host: one process for a home that keeps models in memory and answers on this machine's loopback.
+
+``python -m engine.generation.host --home DIR``. It writes its address and token to ``host.json`` in the home, readable by
+its owner alone, takes that away when it ends, and ends only when it is asked to.
+"""
+
+import argparse
+import os
+import secrets
+import signal
+import socket
+import sys
+
+from engine.jobs import processes
+from storage.home import Home
+
+PLACE = "host.json"
+ENVIRONMENT = {  # set before any library is imported that looks at it: nothing here looks for the network
+    "HF_HUB_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "DO_NOT_TRACK": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "TRANSFORMERS_VERBOSITY": "error",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    # beside a training run, threads that spin while they wait for each other hold up both: measured, more than ten times
+    "OMP_WAIT_POLICY": "PASSIVE",
+}
+CLOSING = 2  # seconds that open streams have to end
+
+
+def serve(home: Home) -> int:
+    """Answer until asked to end. 0 also where another host of this home is already there."""
+    held = processes.hold(home.root / "host.lock")
+    if held is None:
+        print("Another host answers for this home.", flush=True)
+        return 0
+    import uvicorn
+
+    from engine.generation.server import application
+    from engine.generation.speaker import Speaker
+
+    token, place = secrets.token_urlsafe(32), home.root / PLACE
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(128)
+        port = listening.getsockname()[1]
+        speaker = Speaker()
+        app = application(home, speaker, token, port, lambda: setattr(server, "should_exit", True))
+        server = uvicorn.Server(
+            uvicorn.Config(
+                app, log_level="warning", access_log=False, server_header=False, lifespan="off", timeout_graceful_shutdown=CLOSING
+            )
+        )
+        # uvicorn ends in good order on a signal and then raises it once more: that one must not cut off what follows
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: None)
+        try:
+            processes.write_identity(place, os.getpid(), url=f"http://127.0.0.1:{port}", token=token)
+            server.run(sockets=[listening])
+        finally:
+            place.unlink(missing_ok=True)
+            speaker.close()
+    return 0
+
+
+def main() -> int:
+    """The process: its arguments and its environment."""
+    parser = argparse.ArgumentParser(prog="python -m engine.generation.host", description="Answers for one home, on loopback.")
+    parser.add_argument("--home", required=True, help="the data home")
+    given = parser.parse_args()
+    os.environ.update(ENVIRONMENT)
+    return serve(Home.resolve(given.home))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

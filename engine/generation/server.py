@@ -1,0 +1,238 @@
+"""What the host answers over HTTP: OpenAI's chat completions, and the answer sets, previews and orders of our own pages."""
+
+import asyncio
+import dataclasses
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from engine.errors import BadInput, TemperError, TryLater
+from engine.generation import completions
+from engine.generation.answer_sets import AnswerSets
+from engine.generation.answers import Answer, Sampling, checked_messages
+from engine.generation.guard import LARGEST_BODY, Guard, refusal
+from engine.generation.preview import Previews
+from engine.generation.problems import worded
+from engine.generation.speaker import Speaker
+from engine.generation.tickets import Ticket
+from engine.generation.weights import Voice
+from storage import db, models
+from storage.home import Home
+
+MOST_MODELS = 16  # side by side
+
+
+class Routes:
+    """The host's endpoints over one speaker."""
+
+    def __init__(self, home: Home, speaker: Speaker, end: Callable[[], None]) -> None:
+        self._home = home
+        self._speaker = speaker
+        self._end = end
+        self._sets = AnswerSets()
+        self._previews = Previews(home)
+
+    def table(self) -> list[Route]:
+        """Which path is what."""
+        return [
+            Route("/health", self.health),
+            Route("/v1/models", self.list_models),
+            Route("/v1/chat/completions", self.complete, methods=["POST"]),
+            Route("/answers", self.start, methods=["POST"]),
+            Route("/answers/{name}", self.look),
+            Route("/answers/{name}/stop", self.stop, methods=["POST"]),
+            Route("/preview", self.preview, methods=["POST"]),
+            Route("/release", self.release, methods=["POST"]),
+            Route("/shutdown", self.shutdown, methods=["POST"]),
+        ]
+
+    async def health(self, request: Request) -> Response:
+        """That the host is there, for which home, what is in memory and how often each base was loaded."""
+        shelf = self._speaker.shelf
+        held = [{"name": w.name, "bytes": w.bytes, "dtype": w.dtype, "adapters": w.adapters} for w in shelf.held()]
+        return JSONResponse({"home": str(self._home.root), "memory": held, "loads": shelf.loads, **self._speaker.count()})
+
+    async def list_models(self, request: Request) -> Response:
+        """Every registered model, in OpenAI's form."""
+        found = [
+            {"id": m.name, "object": "model", "created": 0, "owned_by": "temper", "kind": m.kind, "fingerprint": m.fingerprint}
+            for m in models.all(self._home)
+        ]
+        return JSONResponse({"object": "list", "data": found})
+
+    async def complete(self, request: Request) -> Response:
+        """A chat completion, whole or as a stream of server-sent events. A client that leaves ends its answer."""
+        asked = completions.Request.checked(await _body(request))
+        ticket = Ticket(Voice.find(self._home, asked.model), asked.messages, asked.sampling)
+        self._speaker.submit([ticket])
+        completion = completions.Completion(asked)
+        answers = changes(ticket)
+        async with _watched(request, ticket):
+            # a stream is opened once the model speaks: until then an error can still have a status of its own
+            async for answer in answers:
+                if asked.stream and answer.status == "running":
+                    return _streamed(ticket, answers, completion)
+        if ticket.problem is not None:
+            return JSONResponse(completions.error(ticket.problem), ticket.problem.status)
+        if asked.stream:
+            return _streamed(ticket, changes(ticket), completion)
+        return JSONResponse(completion.whole(ticket.answer))
+
+    async def start(self, request: Request) -> Response:
+        """Ask several models the same; each is an answer of the set, one that cannot be asked a failed one."""
+        body = await _body(request)
+        token, asked = body.get("token"), body.get("models")
+        known = self._sets.known(token)
+        if known is not None:
+            return JSONResponse({"id": known})
+        if not isinstance(asked, list) or not 0 < len(asked) <= MOST_MODELS or not all(isinstance(m, str) for m in asked):
+            raise BadInput(f"models takes the names of 1 to {MOST_MODELS} models, not {asked!r}.")
+        messages, sampling = checked_messages(body.get("messages")), Sampling.checked(body)
+        entries = [self._entry(model, messages, sampling) for model in asked]
+        name = self._sets.add(entries, token)
+        self._speaker.submit([entry for entry in entries if isinstance(entry, Ticket)])
+        return JSONResponse({"id": name})
+
+    def _entry(self, model: str, messages: list[dict[str, str]], sampling: Sampling) -> Ticket | Answer:
+        try:
+            return Ticket(Voice.find(self._home, model), messages, sampling)
+        except TemperError as problem:
+            return Answer(model, status="failed", error=str(problem), sampling=sampling)
+
+    async def look(self, request: Request) -> Response:
+        """The answers of a set as they stand."""
+        return JSONResponse([dataclasses.asdict(a) for a in self._sets.look(request.path_params["name"])])
+
+    async def stop(self, request: Request) -> Response:
+        """Ask the answers of a set to end."""
+        self._sets.stop(request.path_params["name"])
+        return JSONResponse({})
+
+    async def preview(self, request: Request) -> Response:
+        """A data set as a model's tokens."""
+        body = await _body(request)
+        model, dataset_id, max_length = body.get("model"), body.get("dataset_id"), body.get("max_length")
+        if not isinstance(model, str) or not isinstance(dataset_id, int) or not isinstance(max_length, int):
+            raise BadInput("A preview takes model (a name), dataset_id and max_length (whole numbers).")
+        seen = await run_in_threadpool(self._previews.look, model, dataset_id, max_length)
+        return JSONResponse(dataclasses.asdict(seen))
+
+    async def release(self, request: Request) -> Response:
+        """Give the models' memory back."""
+        return JSONResponse(dataclasses.asdict(await asyncio.wrap_future(self._speaker.release())))
+
+    async def shutdown(self, request: Request) -> Response:
+        """End the host."""
+        self._end()
+        return JSONResponse({})
+
+
+async def changes(ticket: Ticket) -> AsyncIterator[Answer]:
+    """The ticket's answer at every change, the last one ended."""
+    loop, changed = asyncio.get_running_loop(), asyncio.Event()
+
+    def heard() -> None:
+        try:
+            loop.call_soon_threadsafe(changed.set)
+        except RuntimeError:  # the host is ending and nobody listens any more
+            return
+
+    leave = ticket.listen(heard)
+    try:
+        while True:
+            changed.clear()
+            answer = ticket.answer
+            yield answer
+            if answer.ended:
+                return
+            await changed.wait()
+    finally:
+        leave()
+
+
+@asynccontextmanager
+async def _watched(request: Request, ticket: Ticket) -> AsyncIterator[None]:
+    """Ends the answer when the client leaves meanwhile."""
+
+    async def watch() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            continue
+        ticket.cancel()
+
+    watching = asyncio.create_task(watch())
+    try:
+        yield
+    finally:
+        watching.cancel()
+
+
+def _streamed(ticket: Ticket, answers: AsyncIterator[Answer], completion: completions.Completion) -> Response:
+    return StreamingResponse(
+        _stream(ticket, answers, completion), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
+    )
+
+
+async def _stream(ticket: Ticket, answers: AsyncIterator[Answer], completion: completions.Completion) -> AsyncIterator[str]:
+    """The answer as server-sent events. Left early, by a client that is gone, it ends the answer."""
+    sent = 0
+    try:
+        answer = ticket.answer
+        yield completion.piece(answer, "", first=True)
+        while True:
+            if len(answer.text) > sent:
+                yield completion.piece(answer, answer.text[sent:])
+                sent = len(answer.text)
+            if answer.ended:
+                break
+            answer = await anext(answers)
+        if ticket.problem is not None:
+            yield completions.event(completions.error(ticket.problem))
+        else:
+            yield completion.piece(answer, None)
+        yield completion.ending(answer)
+    finally:
+        ticket.cancel()
+
+
+async def _body(request: Request) -> dict[str, Any]:
+    """The JSON object of a request. BadInput where it is none or too large."""
+    held = bytearray()
+    async for part in request.stream():
+        held += part
+        if len(held) > LARGEST_BODY:
+            raise BadInput(f"A request takes at most {LARGEST_BODY // 1024**2} MB.")
+    try:
+        body = json.loads(held)
+    except ValueError:
+        raise BadInput("The request is not JSON.") from None
+    if not isinstance(body, dict):
+        raise BadInput("The request is not a JSON object.")
+    return body
+
+
+def application(home: Home, speaker: Speaker, token: str, port: int, end: Callable[[], None]) -> Starlette:
+    """The host's ASGI application; ``end`` is called when it is asked to shut down."""
+
+    async def told(request: Request, problem: Exception) -> Response:
+        known = TryLater(str(problem)) if isinstance(problem, db.NotMigrated | db.NewerHome) else problem
+        said = worded(known)
+        body = completions.error(said)
+        body["error"]["kind"] = type(known).__name__
+        return JSONResponse(body, said.status)
+
+    async def gone(request: Request, problem: Exception) -> Response:
+        return refusal(400, "client_left", "The client left.")
+
+    return Starlette(
+        routes=Routes(home, speaker, end).table(),
+        middleware=[Middleware(Guard, token=token, port=port)],
+        exception_handlers={TemperError: told, db.NotMigrated: told, db.NewerHome: told, ClientDisconnect: gone},
+    )

@@ -1,0 +1,279 @@
+"""The generating thread: the only one that computes answers.
+
+Requests that come within a short window start together in one batch per base. Batches take turns, one token each, so a
+long answer holds nobody up, and a base that is still being loaded keeps no other waiting. When a batch fails, its rows are
+tried again one by one from where they stood: only the one that is to blame ends with an error.
+"""
+
+import threading
+import time
+import traceback
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from engine.errors import BadInput, TryLater
+from engine.generation import batch as batches
+from engine.generation.answers import Released
+from engine.generation.decoding import Batch, Row
+from engine.generation.problems import NoMemory, TooLong, is_out_of_memory, worded
+from engine.generation.shelf import SPARE, Shelf, free_memory
+from engine.generation.tickets import Ticket
+from engine.generation.weights import Weights
+
+CLOSING = 5.0  # seconds that the last step may take
+WINDOW = 0.03  # seconds that a request waits for others to start with
+FORESIGHT = 2048  # tokens of an answer that memory is counted for before it begins; few come to more
+MOST_ROWS = 32  # that speak at once; more wait for their turn
+
+
+@dataclass
+class Speech:
+    """A batch and, row for row, the answers it gives."""
+
+    weights: Weights
+    batch: Batch
+    tickets: list[Ticket]
+
+    def keep(self, places: list[int]) -> None:
+        """Go on with these rows only."""
+        if len(places) < len(self.tickets):
+            self.tickets = [self.tickets[i] for i in places]
+            if places:
+                self.batch.keep(places)
+
+
+class Speaker:
+    """Takes tickets and sees each of them to its end."""
+
+    def __init__(self, budget: int | None = None) -> None:
+        self._changed = threading.Condition()
+        self._waiting: list[Ticket] = []
+        self._releases: list[Future[Released]] = []
+        self._closed = False
+        self._live: list[Speech] = []
+        self.shelf = Shelf(self._wake, budget)
+        self._thread = threading.Thread(target=self._run, name="generating", daemon=True)
+        self._thread.start()
+
+    def submit(self, tickets: list[Ticket]) -> None:
+        """Answer these, all starting together where they share a base. Returns at once."""
+        with self._changed:
+            self._waiting += tickets
+            self._changed.notify()
+
+    def release(self) -> "Future[Released]":
+        """Give memory back: bases that do not speak at once, the others when their answers end."""
+        future: Future[Released] = Future()
+        with self._changed:
+            self._releases.append(future)
+            self._changed.notify()
+        return future
+
+    def count(self) -> dict[str, int]:
+        """How many answers speak and how many wait."""
+        return {"live": sum(len(s.tickets) for s in list(self._live)), "waiting": len(self._waiting)}
+
+    def close(self) -> None:
+        """End every answer and the thread."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        self._thread.join(CLOSING)
+        self.shelf.close()
+        for ticket in [*self._waiting, *(t for s in self._live for t in s.tickets)]:
+            ticket.finish("stopped")
+
+    def _wake(self) -> None:
+        with self._changed:
+            self._changed.notify()
+
+    def _run(self) -> None:
+        while self._sleep():
+            try:
+                self._give_back()
+                self._admit()
+                for speech in list(self._live):
+                    self._step(speech)
+                self._live = [s for s in self._live if s.tickets]
+                self.shelf.tidy(self._busy)
+            except Exception as problem:  # a fault of ours: those it touches are told, and the thread lives on
+                told = worded(problem)
+                with self._changed:
+                    lost, self._waiting = self._waiting, []
+                for ticket in [*lost, *(t for s in self._live for t in s.tickets)]:
+                    ticket.fail(told)
+                self._live = []
+
+    def _sleep(self) -> bool:
+        """Wait until there is something to do; False when it is over."""
+        with self._changed:
+            if not self._closed and not self._live and not self._releases:
+                if not self._waiting:
+                    self._changed.wait()
+                elif all(t.answer.waiting_for for t in self._waiting):
+                    self._changed.wait(0.2)  # for weights that are being loaded; a loader that is done wakes us
+            if not self._closed and not self._live and self._waiting:
+                left = self._waiting[0].at + WINDOW - time.monotonic()
+                if left > 0:
+                    self._changed.wait_for(lambda: self._closed, left)
+            return not self._closed
+
+    @property
+    def _busy(self) -> set[Weights]:
+        return {speech.weights for speech in self._live}
+
+    def _give_back(self) -> None:
+        with self._changed:
+            releases, self._releases = self._releases, []
+        for future in releases:
+            future.set_result(Released(*self.shelf.release(self._busy)))
+
+    def _admit(self) -> None:
+        """Start what waits, as far as weights are there and rows are free."""
+        busy = self._busy
+        self.shelf.begin_round()
+        with self._changed:
+            if not self._waiting or self._waiting[0].at + WINDOW > time.monotonic():
+                return
+            asked, self._waiting = self._waiting, []
+        rest: list[Ticket] = []
+        found: dict[tuple[str, str], Weights | str | Exception] = {}
+        groups: dict[Weights, list[Ticket]] = {}
+        free = MOST_ROWS - sum(len(s.tickets) for s in self._live)
+        lonely = any(t.alone for s in self._live for t in s.tickets)
+        for ticket in asked:
+            if ticket.cancelled:
+                ticket.finish("stopped")
+                continue
+            place = ticket.voice.place
+            if place not in found:
+                found[place] = self._take(ticket, busy)
+            weights = found[place]
+            if isinstance(weights, Exception):
+                ticket.fail(worded(weights))
+            elif isinstance(weights, str) or not free or (ticket.alone and lonely):
+                ticket.wait_for(weights if isinstance(weights, str) else "the answers before it")
+                rest.append(ticket)
+            elif ticket.alone:
+                free, lonely = free - 1, True
+                self._begin(weights, [ticket], rest)
+            else:
+                free -= 1
+                groups.setdefault(weights, []).append(ticket)
+        for weights, tickets in groups.items():
+            self._begin(weights, tickets, rest)
+        with self._changed:
+            self._waiting = rest + self._waiting
+
+    def _take(self, ticket: Ticket, busy: set[Weights]) -> Weights | str | Exception:
+        try:
+            return self.shelf.take(ticket.voice, busy)
+        except Exception as problem:
+            return problem
+
+    def _begin(self, weights: Weights, tickets: list[Ticket], rest: list[Ticket]) -> None:
+        """Start one batch with those whose prompts can be read; what does not fit into memory now goes to ``rest``."""
+        rows: list[Row] = []
+        ready: list[Ticket] = []
+        room, widest = free_memory() * (1 - SPARE), 0
+        for ticket in tickets:
+            try:
+                row = self._read(weights, ticket)
+                length = len(row.ids) + min(ticket.room, FORESIGHT)
+                if weights.cache_bytes(max(widest, length)) * (len(rows) + 1) > room:
+                    if not rows and not self._live:
+                        raise NoMemory(
+                            f"This answer needs {weights.cache_bytes(length) / 1e9:.1f} GB for its {length:,} tokens and "
+                            f"{room / 1e9:.1f} GB are free. Ask with a shorter prompt or fewer tokens."
+                        )
+                    ticket.wait_for("memory")
+                    rest.append(ticket)
+                    continue
+            except Exception as problem:
+                ticket.fail(worded(problem))
+                continue
+            widest = max(widest, length)
+            rows.append(row)
+            ready.append(ticket)
+        if not rows:
+            return
+        try:
+            batch = Batch(weights, rows)
+            for ticket in ready:
+                ticket.begin()
+            self._live.append(Speech(weights, batch, ready))
+        except Exception as problem:
+            self._isolate(ready, problem)
+
+    def _read(self, weights: Weights, ticket: Ticket) -> Row:
+        """The ticket as a row. One that is tried again goes on after what it has said, if the weights are still the same."""
+        attached = weights.attach(ticket.voice)
+        if ticket.row is not None:
+            if attached.fingerprint != ticket.answer.fingerprint:
+                raise TryLater(f"The weights of {ticket.voice.model.name} were changed on the disk during the answer. Ask again.")
+            ticket.row.adapter = attached.name
+            return ticket.row
+        prompt = batches.encode(attached.tokenizer, ticket.messages)
+        if max(prompt, default=0) >= weights.vocabulary:
+            raise BadInput(
+                f"The tokenizer of {ticket.voice.model.name} has a token {max(prompt)}, and {weights.name} knows {weights.vocabulary}. "
+                "They do not belong together: register the model again with its own tokenizer."
+            )
+        context = batches.context(weights.model) or 1 << 40
+        if len(prompt) >= context:
+            raise TooLong(
+                f"The prompt has {len(prompt):,} tokens and {ticket.voice.model.name} takes {context:,} with its answer. "
+                "Shorten the prompt, or ask a model with a longer context."
+            )
+        sampling = ticket.answer.sampling
+        room = min(sampling.max_tokens, context - len(prompt))
+        ends = batches.end_tokens(weights.model, attached.tokenizer)
+        row = Row(prompt, attached.name, sampling)
+        ticket.prepare(attached, weights.dtype, row, room, ends)
+        return row
+
+    def _step(self, speech: Speech) -> None:
+        """One token for each row, or the next part of the prompts. Rows that have ended leave."""
+        try:
+            self._drop_cancelled(speech)
+            tokens = speech.batch.step() if speech.tickets else None
+            if tokens is None:
+                return
+            for ticket, token in zip(speech.tickets, tokens, strict=True):
+                self._hand(ticket, token)
+            speech.keep([i for i, ticket in enumerate(speech.tickets) if not ticket.answer.ended])
+        except Exception as problem:
+            tickets, speech.tickets = speech.tickets, []
+            self._isolate([t for t in tickets if not t.answer.ended], problem)
+
+    def _hand(self, ticket: Ticket, token: int | None) -> None:
+        try:
+            ticket.take(token)
+        except Exception as problem:  # its text cannot be written; its neighbours' can
+            ticket.fail(worded(problem))
+
+    def _drop_cancelled(self, speech: Speech) -> None:
+        for ticket in speech.tickets:
+            if ticket.cancelled:
+                ticket.finish("stopped")
+        speech.keep([i for i, ticket in enumerate(speech.tickets) if not ticket.cancelled])
+
+    def _isolate(self, tickets: list[Ticket], problem: Exception) -> None:
+        """After a failed batch: each row once more by itself; the one that fails again is told."""
+        if is_out_of_memory(problem):
+            self._empty_cache()
+        again = [ticket for ticket in tickets if not ticket.alone]
+        for ticket in tickets:
+            if ticket.alone:
+                ticket.fail(worded(problem))
+            ticket.alone = True
+        if again:
+            traceback.print_exception(problem)
+        with self._changed:
+            self._waiting = again + self._waiting
+
+    def _empty_cache(self) -> None:
+        import torch
+
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()

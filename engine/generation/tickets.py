@@ -1,0 +1,107 @@
+"""One answer on its way: asked, waiting, growing, ended. The generating thread writes it, anyone may read it."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from engine.generation.answers import Answer, Sampling
+from engine.generation.decoding import Row
+from engine.generation.problems import Problem
+from engine.generation.text import Text
+from engine.generation.weights import Attached, Voice
+
+
+class Ticket:
+    """An answer that was asked for. ``answer`` is replaced as a whole at every change, so a reader never sees half of one."""
+
+    def __init__(self, voice: Voice, messages: list[dict[str, str]], sampling: Sampling) -> None:
+        self.voice = voice
+        self.messages = messages
+        self.at = time.monotonic()
+        self.cancelled = False
+        # failed once beside others: tried again by itself, so that only the one that is to blame fails
+        self.alone = False
+        self.row: Row | None = None
+        self.room = 0  # tokens that the answer may have
+        self.problem: Problem | None = None
+        adapter = voice.model.name if voice.adapter else None
+        self.answer = Answer(voice.model.name, adapter, base=voice.base.name, sampling=sampling)
+        self._spoken: Text | None = None
+        self._ends: frozenset[int] = frozenset()
+        self._began: float | None = None
+        self._listeners: list[Callable[[], None]] = []
+        self._lock = threading.Lock()
+
+    def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Call ``listener`` after every change, from the generating thread; returns what ends that."""
+        with self._lock:
+            self._listeners.append(listener)
+
+        def leave() -> None:
+            with self._lock:
+                self._listeners.remove(listener)
+
+        return leave
+
+    def cancel(self) -> None:
+        """Ask for an end; it comes before the next token. What is there stays."""
+        self.cancelled = True
+
+    def wait_for(self, what: str) -> None:
+        """Say what a queued answer waits for."""
+        if self.answer.waiting_for != what:
+            self._change(waiting_for=what)
+
+    def prepare(self, attached: Attached, dtype: str, row: Row, room: int, ends: frozenset[int]) -> None:
+        """Take the row that will speak, with room for that many tokens."""
+        self.row, self.room, self._ends = row, room, ends
+        self._spoken = Text(attached.tokenizer, self.answer.sampling.stop)
+        self._change(fingerprint=attached.fingerprint, dtype=dtype, prompt_tokens=len(row.ids))
+
+    def begin(self) -> None:
+        """Say that the model reads the prompt now."""
+        if self._began is None:
+            self._began = time.monotonic()
+            self._change(status="running", waited=self._began - self.at, waiting_for="")
+
+    def take(self, token: int | None) -> None:
+        """Add a token; the answer may end with it. None means that there was none to be had."""
+        assert self._spoken is not None and self._began is not None
+        if token is None:
+            text = "The model's weights give no numbers any more (NaN), so there is no next token. Train again with a lower rate."
+            self.fail(Problem(500, "not_a_number", text))
+            return
+        seconds, tokens = time.monotonic() - self._began, self.answer.tokens + 1
+        first = seconds if self.answer.first_token_seconds is None else self.answer.first_token_seconds
+        self.answer = replace(self.answer, tokens=tokens, seconds=seconds, first_token_seconds=first)
+        if token not in self._ends:
+            self._spoken.push(token)
+        if token in self._ends or self._spoken.stopped:
+            self.finish("done", "stop")
+        elif tokens >= self.room:
+            self.finish("done", "length")
+        else:
+            self._change(text=self._spoken.shown)
+
+    def finish(self, status: str, reason: str | None = None) -> None:
+        """End with what there is."""
+        if self._spoken is not None:
+            self.answer = replace(self.answer, text=self._spoken.finish())
+        if self._began is None:
+            self.answer = replace(self.answer, waited=time.monotonic() - self.at)
+        self._change(status=status, finish=reason, waiting_for="")
+
+    def fail(self, problem: Problem) -> None:
+        """End because something went wrong; what was said until then stays."""
+        self.problem = problem
+        self.answer = replace(self.answer, error=problem.message)
+        self.finish("failed")
+
+    def _change(self, **values: Any) -> None:
+        self.answer = replace(self.answer, **values)
+        with self._lock:
+            listeners = list(self._listeners)
+        for listener in listeners:
+            listener()

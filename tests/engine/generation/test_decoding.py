@@ -1,0 +1,128 @@
+"""The decoding loop against the plainest one there is, on one model at a time."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine import registry
+from engine.generation import batch as batches
+from engine.generation import decoding
+from engine.generation.answers import Sampling
+from engine.generation.decoding import Batch, Row
+from engine.generation.weights import Voice, Weights
+from engine.methods import loading
+from tests.engine.generation.small_models import QUESTION, World, make_base
+
+LONGER = [{"role": "user", "content": "Mara keeps a bakery beside the old bridge in Tell. " * 3 + "When does it open?"}]
+
+
+def prepare(world: World, *names: str) -> tuple[Weights, list[str]]:
+    """One base in memory with these voices ready, and their row names."""
+    weights = Weights(Voice.find(world.home, names[0]))
+    return weights, [weights.attach(Voice.find(world.home, name)).name for name in names]
+
+
+def run(weights: Weights, rows: list[Row], tokens: int) -> list[list[int]]:
+    """That many tokens of each row."""
+    batch, starts = Batch(weights, rows), [len(row.ids) for row in rows]
+    while len(rows[0].ids) < starts[0] + tokens:
+        batch.step()
+    return [row.ids[start:] for row, start in zip(rows, starts, strict=True)]
+
+
+def alone(world: World, name: str, prompt: list[int], tokens: int = 40) -> list[int]:
+    """The likeliest tokens one by one, each from the whole text so far: no cache, no padding, no batch."""
+    import torch
+    from peft import PeftModel
+
+    base, adapter = registry.places(world.home, world.model(name))
+    model: Any = loading.load_model(base, "float32").eval()
+    if adapter is not None:
+        model = PeftModel.from_pretrained(model, str(adapter)).eval()
+    ids = list(prompt)
+    with torch.inference_mode():
+        for _ in range(tokens):
+            ids.append(int(model(input_ids=torch.tensor([ids])).logits[0, -1].argmax()))
+    return ids[len(prompt) :]
+
+
+def prompts(world: World) -> tuple[list[int], list[int]]:
+    tokenizer = loading.load_tokenizer(world.model("base").path)
+    return batches.encode(tokenizer, QUESTION), batches.encode(tokenizer, LONGER)
+
+
+def test_a_mixed_batch_says_what_each_model_says_alone(world: World) -> None:
+    weights, names = prepare(world, "base", "left", "right")
+    short, long = prompts(world)
+    asked = [(name, row, ids) for ids in (short, long) for name, row in zip(("base", "left", "right"), names, strict=True)]
+    said = run(weights, [Row(list(ids), row, Sampling()) for _, row, ids in asked], 40)
+    assert said == [alone(world, name, ids) for name, _, ids in asked]
+    assert len({tuple(tokens) for tokens in said}) == 6
+
+
+def test_a_prompt_read_in_parts_is_answered_the_same(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    weights, names = prepare(world, "left", "base")
+    short, long = prompts(world)
+    asked = [(long, names[0]), (short, names[1]), (long, names[1])]
+    whole = run(weights, [Row(list(ids), name, Sampling()) for ids, name in asked], 20)
+    monkeypatch.setattr(decoding, "PART", 7)
+    assert run(weights, [Row(list(ids), name, Sampling()) for ids, name in asked], 20) == whole
+
+
+def test_layers_that_look_through_a_window_are_answered_the_same(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layers = ["sliding_attention", "full_attention", "sliding_attention"]
+    folder = make_base(tmp_path / "windows", "gemma3", sliding_window=16, layer_types=layers)
+    registry.register_folder(world.home, folder, "windows", "made in a test")
+    weights, names = prepare(world, "windows")
+    monkeypatch.setattr(decoding, "PART", 11)
+    said = run(weights, [Row(list(ids), names[0], Sampling()) for ids in prompts(world)], 20)
+    assert said == [alone(world, "windows", ids, 20) for ids in prompts(world)]
+
+
+def test_a_seed_gives_the_same_tokens_whoever_the_neighbours_are(world: World) -> None:
+    weights, (base, left) = prepare(world, "base", "left")
+    short, long = prompts(world)
+    warm = Sampling(seed=7, temperature=0.9, top_p=0.95)
+    by_itself = run(weights, [Row(list(short), left, warm)], 30)[0]
+    hot = Row(list(long), base, Sampling(seed=1, temperature=1.5))
+    greedy = Row(list(long), left, Sampling())
+    beside = run(weights, [hot, Row(list(short), left, warm), greedy], 30)
+    assert beside[1] == by_itself
+    assert beside[2] == alone(world, "left", long, 30)
+    assert run(weights, [Row(list(short), left, Sampling(seed=8, temperature=0.9, top_p=0.95))], 30)[0] != by_itself
+
+
+def test_rows_leave_without_a_trace_in_those_that_stay(world: World) -> None:
+    weights, (base, left) = prepare(world, "base", "left")
+    short, long = prompts(world)
+    rows = [Row(list(long), base, Sampling()), Row(list(short), left, Sampling()), Row(list(short), base, Sampling())]
+    batch = Batch(weights, rows)
+    for _ in range(5):
+        batch.step()
+    batch.keep([1])
+    for _ in range(20):
+        batch.step()
+    assert rows[1].ids[len(short) :] == alone(world, "left", short, 25)
+    assert len(rows[0].ids) == len(long) + 5
+
+
+def test_a_row_goes_on_in_another_batch_where_it_stood(world: World) -> None:
+    weights, (left,) = prepare(world, "left")
+    short, _ = prompts(world)
+    warm = Sampling(seed=3, temperature=1.0)
+    whole = run(weights, [Row(list(short), left, warm)], 30)[0]
+    row = Row(list(short), left, warm)
+    run(weights, [row], 12)
+    run(weights, [row], 18)
+    assert row.ids[len(short) :] == whole
+
+
+def test_an_adapter_that_cannot_be_mixed_gets_a_base_of_its_own_and_speaks_right(world: World) -> None:
+    voice = Voice.find(world.home, "dora")
+    assert voice.place != Voice.find(world.home, "left").place
+    weights, (name,) = prepare(world, "dora")
+    short, _ = prompts(world)
+    assert run(weights, [Row(list(short), name, Sampling())], 20)[0] == alone(world, "dora", short, 20)

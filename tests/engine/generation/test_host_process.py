@@ -1,0 +1,63 @@
+"""The host's life as a process."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from engine.errors import NotFound
+from engine.generation import ask
+from engine.generation.answers import Address
+from engine.jobs import processes
+from storage import db
+from storage.home import Home
+
+
+def test_two_hosts_started_at_once_end_as_one(tmp_path: Path) -> None:
+    home = Home.resolve(tmp_path / "home")
+    db.migrate(home)
+    found: list[Address] = []
+    threads = [threading.Thread(target=lambda: found.append(ask.ensure(home))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(found)) == 1
+    second = subprocess.run(
+        [sys.executable, "-m", "engine.generation.host", "--home", str(home.root)], capture_output=True, text=True, timeout=60
+    )
+    assert second.returncode == 0 and "Another host" in second.stdout
+    assert ask.ensure(home) == found[0]
+    identity = processes.read_identity(home.root / "host.json")
+    assert identity is not None
+    assert ask.shutdown(home)
+    assert not identity.alive() and not (home.root / "host.json").exists()
+    assert not ask.shutdown(home)
+    end = time.monotonic() + 5
+    while any(child.pid == identity.pid for child in psutil.Process().children()):  # a zombie is still a child
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_a_host_that_was_ended_is_started_anew(tmp_path: Path, how: signal.Signals) -> None:
+    home = Home.resolve(tmp_path / "home")
+    db.migrate(home)
+    first = ask.ensure(home)
+    identity = processes.read_identity(home.root / "host.json")
+    assert identity is not None
+    os.kill(identity.pid, how)
+    while identity.alive():
+        time.sleep(0.02)
+    assert (home.root / "host.json").exists() == (how is signal.SIGKILL)
+    with pytest.raises(NotFound, match="has ended"):
+        ask.look(home, "anything")
+    assert ask.health(home) is None
+    assert ask.ensure(home) != first
+    ask.shutdown(home)

@@ -1,0 +1,183 @@
+"""The generating thread: faults in the middle of a batch, memory that is too small, models that give way to others."""
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from engine.generation.answers import Sampling
+from engine.generation.speaker import Speaker
+from engine.generation.tickets import Ticket
+from engine.generation.weights import Voice
+from tests.engine.generation.small_models import QUESTION, World
+
+
+@pytest.fixture
+def speaker() -> Iterator[Speaker]:
+    speaking = Speaker()
+    yield speaking
+    speaking.close()
+
+
+def ticket(world: World, name: str, tokens: int = 25, **sampling: Any) -> Ticket:
+    return Ticket(Voice.find(world.home, name), QUESTION, Sampling(max_tokens=tokens, **sampling))
+
+
+def wait(tickets: list[Ticket], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not all(t.answer.ended for t in tickets):
+        assert time.monotonic() < end, [t.answer for t in tickets]
+        time.sleep(0.01)
+
+
+def ask(speaker: Speaker, world: World, *names: str, **more: Any) -> list[Ticket]:
+    """These, asked together, ended."""
+    tickets = [ticket(world, name, **more) for name in names]
+    speaker.submit(tickets)
+    wait(tickets)
+    return tickets
+
+
+def texts(tickets: list[Ticket]) -> list[str]:
+    return [t.answer.text for t in tickets]
+
+
+class Fault:
+    """Makes the model's forward pass fail from the n-th one on, whenever a row of that adapter is in it."""
+
+    def __init__(self, speaker: Speaker, adapter: str, nth: int, problem: Exception) -> None:
+        self.weights = next(w for w in speaker.shelf.held() if w.name == "base")
+        self.row, self.nth, self.problem, self.calls = self.name_of(adapter), nth, problem, 0
+        self.handle = self.weights.model.register_forward_pre_hook(self.strike)
+
+    def name_of(self, adapter: str) -> str:
+        return next(a.name for place, a in self.weights._attached.items() if place.endswith(f"/{adapter}"))
+
+    def strike(self, module: Any, inputs: Any) -> None:
+        self.calls += 1
+        if self.calls >= self.nth and self.row in self.weights._speaking:
+            raise self.problem
+
+
+@pytest.mark.parametrize(
+    ("problem", "said"),
+    [
+        (RuntimeError("a kernel failed"), "a kernel failed"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "not enough memory"),
+    ],
+)
+def test_a_batch_that_fails_in_the_middle_ends_only_the_answer_to_blame(
+    speaker: Speaker, world: World, problem: Exception, said: str
+) -> None:
+    warm = {"temperature": 1.0, "seed": 4}
+    right = texts(ask(speaker, world, "base", "left", "right", **warm))
+    fault = Fault(speaker, "left", 8, problem)
+    struck = ask(speaker, world, "base", "left", "right", **warm)
+    assert [t.answer.status for t in struck] == ["done", "failed", "done"]
+    assert said in str(struck[1].answer.error)
+    assert struck[1].answer.text and right[1].startswith(struck[1].answer.text)
+    assert [struck[0].answer.text, struck[2].answer.text] == [right[0], right[2]]
+    fault.handle.remove()
+    assert texts(ask(speaker, world, "base", "left", "right", **warm)) == right
+
+
+def test_a_failure_that_passes_ends_no_answer(speaker: Speaker, world: World) -> None:
+    right = texts(ask(speaker, world, "base", "left"))
+    fault = Fault(speaker, "left", 5, RuntimeError("once"))
+    tickets = [ticket(world, name) for name in ("base", "left")]
+    speaker.submit(tickets)
+    while fault.calls < 5:
+        time.sleep(0.001)
+    fault.handle.remove()
+    wait(tickets)
+    assert texts(tickets) == right
+
+
+def test_no_hook_is_left_by_answers_that_were_cancelled_or_failed(speaker: Speaker, world: World) -> None:
+    ask(speaker, world, "base", "left")
+    weights = speaker.shelf.held()[0]
+
+    def hooks() -> int:
+        return sum(len(m._forward_pre_hooks) + len(m._forward_hooks) for m in weights.model.modules())
+
+    before = hooks()
+    for _ in range(3):
+        tickets = [ticket(world, name, 200) for name in ("base", "left")]
+        speaker.submit(tickets)
+        while not tickets[1].answer.tokens:
+            time.sleep(0.001)
+        tickets[1].cancel()
+        tickets[0].cancel()
+        wait(tickets)
+    Fault(speaker, "left", 1, RuntimeError("x")).handle.remove()
+    assert hooks() == before
+
+
+def test_what_waits_can_be_stopped(speaker: Speaker, world: World) -> None:
+    asked = ticket(world, "base")
+    asked.cancel()
+    speaker.submit([asked])
+    wait([asked])
+    assert asked.answer.status == "stopped" and asked.answer.tokens == 0
+
+
+def test_the_model_that_rested_longest_gives_way_to_another(world: World) -> None:
+    speaker = Speaker(budget=int(_bytes(world, "base") * 2.2))
+    try:
+        for name in ("base", "full", "base", "endless"):
+            assert ask(speaker, world, name, tokens=2)[0].answer.status == "done"
+        assert {w.name for w in speaker.shelf.held()} == {"base", "endless"}
+        assert speaker.shelf.loads == {"base": 1, "full": 1, "endless": 1}
+        assert ask(speaker, world, "full", tokens=2)[0].answer.status == "done"
+        assert {w.name for w in speaker.shelf.held()} == {"endless", "full"}
+    finally:
+        speaker.close()
+
+
+def test_a_model_that_speaks_is_not_taken_away_and_the_other_waits(world: World) -> None:
+    speaker = Speaker(budget=int(_bytes(world, "endless") * 1.2))
+    try:
+        long, other = ticket(world, "endless", 90_000), ticket(world, "full", 3)
+        speaker.submit([long])
+        while not long.answer.tokens:
+            time.sleep(0.01)
+        speaker.submit([other])
+        while not other.answer.waiting_for.startswith("memory"):
+            time.sleep(0.01)
+        assert long.answer.status == "running"
+        long.cancel()
+        wait([long, other])
+        assert other.answer.status == "done" and long.answer.error is None
+    finally:
+        speaker.close()
+
+
+def test_a_model_that_does_not_fit_is_told_with_its_size_and_harms_no_other(world: World) -> None:
+    speaker = Speaker(budget=_bytes(world, "full") - 1)
+    try:
+        answer = ask(speaker, world, "full")[0].answer
+        assert answer.status == "failed" and "GB as float32" in str(answer.error) and "smaller model" in str(answer.error)
+    finally:
+        speaker.close()
+
+
+def test_more_answers_than_speak_at_once_wait_for_their_turn(speaker: Speaker, world: World) -> None:
+    one = ask(speaker, world, "left", tokens=5)[0].answer.text
+    assert texts(ask(speaker, world, *["left"] * 40, tokens=5)) == [one] * 40
+
+
+def test_closing_ends_what_speaks(world: World) -> None:
+    speaker = Speaker()
+    asked = ticket(world, "endless", 90_000)
+    heard = threading.Event()
+    asked.listen(lambda: heard.set() if asked.answer.tokens else None)
+    speaker.submit([asked])
+    assert heard.wait(60)
+    speaker.close()
+    assert asked.answer.status == "stopped" and asked.answer.text
+
+
+def _bytes(world: World, name: str) -> int:
+    return 4 * world.model(name).parameters
