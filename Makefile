@@ -1,0 +1,28 @@
+# PYTHON is the Python 3.11 or newer that .venv is made with; everything else runs inside .venv.
+PYTHON ?= python3
+VENV := .venv/bin/python
+
+.PHONY: run test check bench campaign
+
+run: ## the page at http://127.0.0.1:8501 and the engine behind it
+	@$(PYTHON) -m engine.launch.setup
+	@$(VENV) -m pages.parts.serve
+
+test: ## every test, with a real browser
+	@$(PYTHON) -m engine.launch.setup --tests --browser
+	@$(VENV) -m pytest
+
+check: ## format, lint, types, architecture
+	@$(PYTHON) -m engine.launch.setup --tests
+	$(VENV) -m ruff format --check .
+	$(VENV) -m ruff check .
+	$(VENV) -m pyright
+	$(VENV) -m pytest -q tests/test_architecture.py
+
+bench: ## what is claimed about speed, printed as ratios
+	@$(PYTHON) -m engine.launch.setup --tests --browser
+	@$(VENV) -m benchmarks
+
+campaign: ## processes killed at random moments, many times over
+	@$(PYTHON) -m engine.launch.setup --tests
+	@$(VENV) -m benchmarks.campaign
