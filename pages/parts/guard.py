@@ -37,8 +37,10 @@ def content_security_policy(page: str) -> str:
     return "; ".join(
         (
             "default-src 'self'",
-            f"script-src 'self' blob: {inline}",  # Streamlit imports a component's inline script from a blob
-            "style-src 'self' 'unsafe-inline'",  # Streamlit and plotly write style elements
+            # Streamlit imports a component's inline script from a blob and compiles WebAssembly for 64-bit numbers;
+            # neither lets text on the page become a script
+            f"script-src 'self' blob: 'wasm-unsafe-eval' {inline}",
+            "style-src 'self' 'unsafe-inline'",  # Streamlit and its charts write style elements
             "img-src 'self' data: blob:",
             "font-src 'self' data:",
             "media-src 'self' blob:",

@@ -22,8 +22,8 @@ SCRIPT = Path(__file__).resolve().parents[2] / "app.py"
 LAST_ANSWERS = 3  # seconds that open requests get when the app ends
 
 
-def serve(home: Home, listening: socket.socket) -> None:
-    """Answer at ``listening`` until a signal says to end."""
+def serve(home: Home, listening: socket.socket, script: Path = SCRIPT) -> None:
+    """Answer at ``listening`` with what ``script`` draws, until a signal says to end."""
     # about a second of imports that a second `make run` does not need to say where the first one is
     import streamlit
     import uvicorn
@@ -38,7 +38,7 @@ def serve(home: Home, listening: socket.socket) -> None:
         start.announce(home, listening.getsockname()[1])
         yield
 
-    app = streamlit.App(SCRIPT, lifespan=told)
+    app = streamlit.App(script, lifespan=told)
     page = Path(streamlit.__file__).parent / "static" / "index.html"
     guarded = Guard(app, page, streamlit.get_option("server.allowedHosts"))
     settings = uvicorn.Config(

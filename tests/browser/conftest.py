@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -21,6 +20,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, P
 
 from engine.generation import ask
 from engine.jobs import processes, supervisor
+from engine.launch.setup import system_browser
 from storage import db
 from storage.home import Home
 from tests import filled
@@ -30,7 +30,6 @@ FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync",
     "--no-first-run",
 )  # fmt: skip
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 START = 60.0  # seconds
 # Streamlit looks for its own server below the address that was opened, is told 404 there, and then asks at the root
 EXPECTED_404 = ("_stcore/health", "_stcore/host-config")
@@ -142,7 +141,7 @@ def full_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 
 def chromium(playwright: Playwright) -> str:
     """The system's Chromium, else the one that Playwright downloaded; without one the tests fail, they are never skipped."""
-    found = next((path for name in NAMES if (path := shutil.which(name))), None) or playwright.chromium.executable_path
+    found = system_browser() or playwright.chromium.executable_path
     if not Path(found).exists():
         pytest.fail("There is no Chromium. Install the package chromium, or run `playwright install chromium`.")
     return found
