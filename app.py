@@ -10,8 +10,7 @@ import streamlit as st
 from pages.parts import messages, session, strip
 from storage.db import NotMigrated, require_migrated
 
-HERE = Path(__file__).parent
-ASSETS = HERE / "assets"
+ASSETS = Path(__file__).parent / "assets"
 PAGES = (
     # folder, title, icon, section, what the page is for
     ("home", "Home", ":material/home:", "", "Where things stand: the road, live runs, the machine."),
@@ -27,9 +26,8 @@ st.logo(str(ASSETS / "logo.svg"), icon_image=str(ASSETS / "icon.svg"), size="lar
 
 sections: dict[str, list[st.Page]] = {}
 for folder, title, icon, section, purpose in PAGES:
-    if (HERE / "pages" / folder / "page.py").exists():
-        page = st.Page(f"pages/{folder}/page.py", title=title, icon=icon, url_path=folder, default=folder == "home", help=purpose)
-        sections.setdefault(section, []).append(page)
+    page = st.Page(f"pages/{folder}/page.py", title=title, icon=icon, url_path=folder, default=folder == "home", help=purpose)
+    sections.setdefault(section, []).append(page)
 chosen = st.navigation(sections, expanded=True)
 
 home = session.home()
@@ -41,5 +39,4 @@ with messages.edge():
         st.stop()
     with st.sidebar:
         strip.engine(home)
-    messages.said()
     chosen.run()

@@ -19,7 +19,6 @@ def walk() -> None:
 
 
 view.title()
-messages.kept("road")
 view.road(home, walk)
 view.work(home)
 view.machine(home)

@@ -7,7 +7,7 @@ import streamlit as st
 from engine import machine as machines
 from engine.jobs import health, submit
 from engine.samples import road as roads
-from pages.parts import badges, inert, live, messages, words
+from pages.parts import badges, go, inert, live, messages, words
 from storage import runs
 from storage.home import Home
 
@@ -36,34 +36,43 @@ def title() -> None:
 
 @st.fragment(run_every=3)
 def road(home: Home, walk: Callable[[], None]) -> None:
-    """The five stations with their states, and one line that says what comes next, with a button where there is a step to take."""
+    """What comes next, with a button, and the five stations with their states."""
     with messages.edge():
         found = roads.stations(home)
         _next(found, roads.offer(home), walk)
+        messages.kept("road")
         with st.grid(5, min_column_width=180, gap="small"):
             for station in found:
                 _station(station)
 
 
 def _next(found: list[roads.Station], offer: roads.Offer | None, walk: Callable[[], None]) -> None:
+    """One line with one button, whatever comes next, so that nothing below it moves when that changes."""
+    said, label, page = _onward(found)
     with st.container(
         border=True, horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key="road_next"
     ):
         if offer is None:
-            st.markdown(f":material/route: {_onward(found)}", width="content")
-            return
-        st.markdown(f":material/route: **On the Pocket lab.** {inert.plain(offer.about)}", width="content")
-        st.button(inert.plain(offer.verb), type="primary", on_click=walk, key="walk")
+            st.markdown(f":material/route: {said}", width="content")
+            go.button(label, ":material/arrow_forward:", page, key="onward")
+        else:
+            st.markdown(f":material/route: **On the Pocket lab.** {inert.plain(offer.about)}", width="content")
+            st.button(inert.plain(offer.verb), icon=":material/play_arrow:", type="primary", on_click=walk, key="walk")
 
 
-def _onward(found: list[roads.Station]) -> str:
-    """What comes next, in words, where there is no step that a button could take."""
+def _onward(found: list[roads.Station]) -> tuple[str, str, str]:
+    """What comes next where there is no step that a button could take: in words, the button's label, its page."""
     if any(station.state == "live" for station in found):
-        return "A step of the road is under way: it shows below."
+        return "A step of the road is under way.", "Watch it", "runs"
     ahead = next((station for station in found if station.state == "next"), None)
     if ahead is not None:
-        return f"**Next: {STATIONS[ahead.name][1].lower()}.** {STATIONS[ahead.name][2]}"
-    return "The road has been walked once. Bring data of your own, or train again with other settings."
+        _, name, purpose, page, link = STATIONS[ahead.name]
+        return f"**Next: {name.lower()}.** {purpose}", f"Go to {link}", page
+    return (
+        "**The road has been walked once.** Bring data of your own, or train again with other settings.",
+        "Bring data",
+        "datasets",
+    )
 
 
 def _station(station: roads.Station) -> None:

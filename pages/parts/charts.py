@@ -63,9 +63,16 @@ def _frame(points: Sequence[tuple[int, float]], name: str) -> pl.DataFrame:
 
 
 def histogram(
-    edges: Sequence[float], counts: Sequence[int], *, key: str, alt: str, unit: str, limit: float | None = None, limit_name: str = "limit",
+    edges: Sequence[float],
+    counts: Sequence[int],
+    *,
+    key: str,
+    alt: str,
+    unit: str,
+    limit: float | None = None,
+    limit_name: str = "limit",
     height: int = 220,
-) -> None:  # fmt: skip
+) -> None:
     """Draw counts between ``edges`` (one more edge than counts); bars beyond ``limit`` are hatched as well as coloured."""
     fits = [limit is None or high <= limit for high in edges[1:]]
     bars = pl.DataFrame(

@@ -28,7 +28,7 @@ def confirm(title: str, lines: Sequence[str], verb: str, act: Callable[[], None]
                 done = True
             if done:
                 if said:
-                    messages.done_after_rerun(said)
+                    messages.done(said)
                 st.rerun()
 
     body()

@@ -20,7 +20,8 @@ def line(view: "RunView") -> str:
         return "Its process is gone; the engine will say why in a moment"
     if view.status != "running":
         return inert.plain(run.reason, 400) if run.reason else ""
-    parts = [inert.plain(view.phase or "starting")]
+    phase = view.phase or "starting"
+    parts = [inert.plain(phase[:1].upper() + phase[1:])]
     if view.steps:
         parts.append(f"step {words.count(view.step)} of {words.count(view.steps)}")
     if view.eta_seconds is not None:

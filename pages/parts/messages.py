@@ -12,11 +12,15 @@ from storage.db import NewerHome, NotMigrated
 
 @contextmanager
 def edge() -> Iterator[None]:
-    """Show an error of ours as its words, here and now; every other fault goes on to Streamlit's own display."""
+    """Show an error of ours as its words, here and now; every other fault goes on to Streamlit's own display.
+
+    What ``done`` noted is said at the end.
+    """
     try:
         yield
     except (TemperError, NewerHome, NotMigrated) as problem:
         show(problem)
+    said()
 
 
 def show(problem: Exception) -> None:
@@ -37,19 +41,18 @@ def kept(place: str) -> None:
 
 
 def done(words: str, icon: str = ":material/check:") -> None:
-    """Say briefly that something was done. ``words`` is Markdown: pass names through ``inert.plain``."""
-    st.toast(words, icon=icon)
+    """Say briefly that something was done. ``words`` is Markdown: pass names through ``inert.plain``.
 
-
-def done_after_rerun(words: str) -> None:
-    """Say it when the whole page is drawn next; what is said before a rerun goes with it."""
-    st.session_state.setdefault("said", []).append(words)
+    It is said when the part that is being drawn ends, or after the rerun that follows: a callback, or what stands before a
+    rerun, cannot say anything itself.
+    """
+    st.session_state.setdefault("said", []).append((words, icon))
 
 
 def said() -> None:
-    """Say what waited for this run of the page."""
-    for words in st.session_state.pop("said", []):
-        done(words)
+    """Say what was done since the last time."""
+    for words, icon in st.session_state.pop("said", []):
+        st.toast(words, icon=icon)
 
 
 def empty(title: str, body: str, icon: str) -> None:
