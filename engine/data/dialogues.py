@@ -131,6 +131,6 @@ def split_shared(chosen: list[Any], rejected: list[Any]) -> tuple[list[Any], lis
     shared = 0
     while shared < min(len(chosen), len(rejected)) and chosen[shared] == rejected[shared]:
         shared += 1
-    while shared and (shared == min(len(chosen), len(rejected)) or chosen[shared - 1]["role"] == "assistant"):
+    while shared and chosen[shared - 1]["role"] == "assistant":
         shared -= 1
     return chosen[:shared], chosen[shared:], rejected[shared:]

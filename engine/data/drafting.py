@@ -17,13 +17,14 @@ from typing import IO, Any
 
 from engine.data import checks, formats, reading
 from engine.data.columns import Columns, RowsFile, Widened
-from engine.data.lines import Found, is_bomb, unfolds
+from engine.data.lines import Found
 from engine.data.shapes import UnusableRow, restored
 from engine.errors import TemperError, UnreadableFile, WrongShape
 from storage import files
 
 TICK = 1_000  # rows between two signs of life
 SAMPLE = 100  # rows by which a format is recognised
+UNFOLDED, FOLDED = 256 * 1024 * 1024, 100  # a small file that unfolds to more than both is not data
 HOPELESS = 1_000  # rows without a single good one, after which it is not read on
 PREVIEW_ROWS, PREVIEW_CHARACTERS = 50, 1_000_000
 SHOWN = 200  # characters of a bad row that are shown
@@ -78,8 +79,11 @@ class Draft:
             self.preview.append(restored(row, self.layout.shape))
             self.previewed += len(json.dumps(row))
         self.good.add(row)
-        if is_bomb(self.size, self.good.characters):
-            raise unfolds(self.path)
+        if self.good.characters > UNFOLDED and self.good.characters > FOLDED * self.size:
+            raise UnreadableFile(
+                f"{self.path.name} is {self.size:,} bytes but unfolds to more than {FOLDED} times that, so it is not read on. "
+                "If that is right, save its rows as JSONL."
+            )
 
     def _bad(self, found: Found, message: str, bad: IO[str]) -> None:
         self.seen += 1

@@ -115,10 +115,6 @@ class _Stream:
                 ) from None
             except ValueError as error:
                 raise UnreadableFile(f"{self.path.name}, from line {self.line_here()}: {str(error).split(';')[0]}.") from None
-            # a number at the end of the window may go on behind it
-            if end == len(self.text) and not self.ended and self.more():
-                self.reader.faults_now()
-                continue
             fault = self.reader.faults_now()
             fault = undecoded(self.text[self.at : end]) or fault
             self.at = end
@@ -177,7 +173,7 @@ def _list(stream: _Stream) -> Iterator[Found]:
 
 def _is_one_row(value: Any) -> bool:
     """Whether an object is a row by itself rather than columns: it holds a conversation, or no lists."""
-    if not isinstance(value, dict) or any(is_dialogue(part) for name, part in value.items() if name not in WRAPPERS):
+    if not isinstance(value, dict) or any(is_dialogue(part) for part in value.values()):
         return True
     return not any(isinstance(part, list) for part in value.values())
 

@@ -13,7 +13,6 @@ from engine.data.checks import LONGEST_ROW
 from engine.errors import UnreadableFile
 
 CHUNK = 1024 * 1024
-UNFOLDED, FOLDED = 256 * 1024 * 1024, 100  # a small file that unfolds to more than both is not data
 
 
 class Found(NamedTuple):
@@ -44,19 +43,6 @@ def encoding_of(path: Path, head: bytes) -> str:
             f"{path.name} is not text: byte {head.index(0) + 1} is zero. If it is UTF-16 without its mark, save it as UTF-8."
         )
     return "utf-8-sig"
-
-
-def is_bomb(size: int, unfolded: int) -> bool:
-    """Whether a file of ``size`` bytes that has so far unfolded to that many is taken for one that never ends."""
-    return unfolded > UNFOLDED and unfolded > FOLDED * size
-
-
-def unfolds(path: Path) -> UnreadableFile:
-    """The error for a file that is a bomb."""
-    return UnreadableFile(
-        f"{path.name} is {path.stat().st_size:,} bytes but unfolds to more than {FOLDED} times that, so it is not read on. "
-        "If that is right, save its rows as JSONL."
-    )
 
 
 def unzipped(path: Path) -> IO[bytes]:

@@ -105,6 +105,11 @@ FORMATS: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
         "preference",
         {"prompt": [USER], "chosen": [BOT, MORE, BYE], "rejected": [GO]},
     ),
+    "a pair of dialogues that part at a question": (
+        {"chosen": [USER, BOT, MORE, BYE], "rejected": [USER, BOT, {"role": "user", "content": "Why?"}, GO]},
+        "preference",
+        {"prompt": [USER], "chosen": [BOT, MORE, BYE], "rejected": [BOT, {"role": "user", "content": "Why?"}, GO]},
+    ),
     "UltraFeedback": (
         {"prompt": "Hi", "chosen": [USER, BOT], "rejected": [USER, GO]},
         "preference",
@@ -176,6 +181,12 @@ def test_an_alpaca_task_without_instances_is_a_fault(instances, drafted, jsonl):
 def test_rows_without_an_answer_do_not_change_what_the_file_is(drafted, jsonl):
     draft = drafted(jsonl({"question": "?"}, {"question": "1+1?", "answer": "2"}, {"question": "2+2?", "answer": "4"}))
     assert (draft.shape, draft.good, draft.problems) == ("prompt_completion", 2, {1: "`answer` is missing."})
+
+
+def test_a_stray_row_of_another_format_does_not_change_what_the_file_is(drafted, jsonl):
+    stray = {"prompt": "Hi", "chosen": "Hello", "rejected": "Go"}
+    draft = drafted(jsonl(stray, *[{"prompt": "Hi", "completion": "Hello"}] * 3))
+    assert (draft.shape, draft.problems) == ("prompt_completion", {1: "`completion` is missing."})
 
 
 def test_labels_that_are_no_truth_values_do_not_make_labelled_answers(drafted, jsonl):

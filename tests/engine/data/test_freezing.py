@@ -172,6 +172,12 @@ def test_where_a_data_set_comes_from_is_kept_with_it(home, jsonl):
     ]
 
 
+def test_the_preview_shows_the_first_rows_as_they_will_be_read(home, jsonl):
+    check = {"kind": "exact", "value": "2"}
+    draft = curate.open_draft(jsonl(*[GOOD | {"check": check}] * 60), home=home)
+    assert draft.preview == curate.rows(home, curate.freeze(home, draft, "sums"))
+
+
 def test_rows_are_read_from_any_place(home, jsonl):
     dataset = curate.add(home, jsonl(*[{"prompt": "p", "n": i} for i in range(100)]), "rows")
     assert [kept["n"] for kept in curate.rows(home, dataset, 40, 3)] == [40, 41, 42]

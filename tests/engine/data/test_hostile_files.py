@@ -1,6 +1,7 @@
 """No file can cost more than one process with a bound of time and memory, and each gives one error in words."""
 
 import gzip
+import json
 import os
 import subprocess
 import sys
@@ -108,13 +109,32 @@ def test_a_file_that_gives_nothing_is_given_up(home, tmp_path: Path, monkeypatch
         curate.open_draft(tmp_path / "a.jsonl", home=home)
 
 
-def test_time_is_counted_from_the_last_rows_not_from_the_first(home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(curate, "SECONDS", 3)
-    with (tmp_path / "a.jsonl").open("w") as file:
-        file.writelines('{"question": "a", "answer": "b"}\n' for _ in range(250_000))
+def test_time_is_counted_from_the_last_rows_not_from_the_first(tmp_path: Path, jsonl):
+    path = jsonl(*[{"question": "a", "answer": "b"}] * 10_000)
+    slowly = f"""
+import time
+import pyarrow.parquet
+from engine.data import drafting, reading
+
+def rows(path, quick=reading.rows):
+    for number, found in enumerate(quick(path)):
+        if number % 1000 == 0:
+            time.sleep(0.6)
+        yield found
+
+reading.rows = rows
+drafting.main([{str(path)!r}, {str(tmp_path)!r}, "4", str(2**30)])
+"""
+    done = subprocess.run([sys.executable, "-c", slowly], stdout=subprocess.PIPE, check=True, text=True, cwd=curate.CODE)
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["seen"] for line in told[:-1]] == list(range(1000, 10_001, 1000))
+    assert told[-1]["result"]["good"] == 10_000
+
+
+def test_progress_is_told_while_a_file_is_read(home, jsonl):
     seen: list[int] = []
-    draft = curate.open_draft(tmp_path / "a.jsonl", home=home, progress=seen.append)
-    assert (draft.good, seen) == (250_000, list(range(1000, 250_001, 1000)))
+    curate.open_draft(jsonl(*[{"question": "a", "answer": "b"}] * 3500), home=home, progress=seen.append)
+    assert seen == [1000, 2000, 3000]
 
 
 def test_a_reader_that_is_no_longer_wanted_is_ended(home, tmp_path: Path, jsonl):
@@ -140,6 +160,7 @@ def test_a_full_disk_gives_an_error_in_words(full, tmp_path: Path, jsonl):
         stdout=subprocess.PIPE,
         check=True,
         text=True,
+        cwd=curate.CODE,
     )
     assert '"message": "The disk is full: the rows of rows.jsonl find no room.' in child.stdout
 

@@ -157,6 +157,16 @@ def test_a_long_list_is_read_through_a_window(drafted, tmp_path: Path):
     assert drafted(tmp_path / "a.json").kept == [{"prompt": row["question"], "completion": row["answer"]} for row in rows]
 
 
+@pytest.mark.parametrize("indent", [None, 1])
+def test_a_fault_far_into_a_list_is_named_by_its_line_and_character(indent, drafted, tmp_path: Path):
+    good = json.dumps([{"question": "a" * 900_000, "answer": "b"}] * 3, indent=indent)
+    (tmp_path / "a.json").write_text(good[:-1] + ', {"question" "c"}]')
+    before = good[:-1] + ', {"question" '
+    line, character = before.count("\n") + 1, len(before) - before.rfind("\n")
+    with pytest.raises(UnreadableFile, match=rf"line {line}, character {character}: Expecting ':' delimiter"):
+        drafted(tmp_path / "a.json")
+
+
 def test_one_object_is_one_row(drafted, tmp_path: Path):
     turns = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
     (tmp_path / "a.json").write_text(json.dumps({"messages": turns}, indent=1))
@@ -204,6 +214,14 @@ def test_conversations_in_cells_of_a_csv_are_read(drafted, tmp_path: Path):
     with (tmp_path / "a.csv").open("w", newline="") as file:
         csv.writer(file).writerows([["messages"], [json.dumps(turns)]])
     assert drafted(tmp_path / "a.csv").kept == [{"messages": turns}]
+
+
+def test_parquet_with_damaged_pages_is_refused(drafted, tmp_path: Path):
+    content = bytearray(as_parquet())
+    content[60:120] = b"\0" * 60
+    (tmp_path / "a.parquet").write_bytes(content)
+    with pytest.raises(UnreadableFile, match="a.parquet is not a whole Parquet file"):
+        drafted(tmp_path / "a.parquet")
 
 
 def test_dates_and_nulls_in_parquet_come_in_as_text_and_nothing(drafted, tmp_path: Path):
