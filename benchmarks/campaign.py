@@ -68,7 +68,9 @@ def finish(home: Home, run: Run) -> tuple[str, int]:
 def start_app(home: Home) -> subprocess.Popen[bytes]:
     """The app over this home, as ``make run`` serves it, on a port of its own."""
     command = [sys.executable, "-m", "engine.launch", "--app-only", "--port", "0"]
-    return subprocess.Popen(command, env={**os.environ, "TEMPER_HOME": str(home.root)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return subprocess.Popen(
+        command, env={**os.environ, "TEMPER_HOME": str(home.root)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
 
 
 def kill(home: Home, run: Run, victim: str, app: subprocess.Popen[bytes]) -> bool:
@@ -140,7 +142,9 @@ def main() -> int:
         supervisor.stop(home)
         total["zombies"] = zombies()
         lost = sum(total[name] for name in ("did not end", "losses differ", "weights differ", "rows lost", "zombies"))
-        print(f"{total['runs']} runs, {dict(total)}; an undisturbed run took {pace:.1f} s; engine left: {health.engine(home).running}")
+        print(
+            f"{total['runs']} runs, {dict(total)}; an undisturbed run took {pace:.1f} s; engine left: {health.engine(home).running}"
+        )
         return 1 if lost else 0
 
 

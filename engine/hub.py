@@ -34,7 +34,13 @@ class Offer:
 
 
 OFFERS = (
-    Offer("HuggingFaceTB/SmolLM2-135M-Instruct", 134_500_000, "apache-2.0", 8192, "Small enough for a laptop's CPU; follows instructions"),
+    Offer(
+        "HuggingFaceTB/SmolLM2-135M-Instruct",
+        134_500_000,
+        "apache-2.0",
+        8192,
+        "Small enough for a laptop's CPU; follows instructions",
+    ),
     Offer("HuggingFaceTB/SmolLM2-360M-Instruct", 361_800_000, "apache-2.0", 8192, "Still trains on a CPU with patience"),
     Offer("Qwen/Qwen3-0.6B", 596_000_000, "apache-2.0", 40960, "The smallest Qwen3; thinks aloud if asked"),
     Offer("Qwen/Qwen3-0.6B-Base", 596_000_000, "apache-2.0", 32768, "The same before post-training"),
@@ -92,7 +98,9 @@ def read_token(home: Home) -> str | None:
 def check_id(id: str) -> str:
     """The id as it stands; BadInput when it is not of the form owner/name."""
     if not ID.fullmatch(id.strip()):
-        raise BadInput(f"{id!r} is no model id: it is written owner/name, as in Qwen/Qwen3-0.6B. A local folder is given by its full path.")
+        raise BadInput(
+            f"{id!r} is no model id: it is written owner/name, as in Qwen/Qwen3-0.6B. A local folder is given by its full path."
+        )
     return id.strip()
 
 
@@ -112,12 +120,16 @@ def download(home: Home, id: str, progress: Callable[[float], None], stopped: Ca
     id, token, folder = check_id(id), read_token(home) or False, folder_of(home, id)
     plan = _asking(id, lambda: snapshot_download(id, allow_patterns=list(WANTED), local_dir=folder, token=token, dry_run=True))
     if not any(item.filename.endswith(".safetensors") for item in plan):
-        raise BadInput(f"{id} has no safetensors weights. Other formats can carry code and are never loaded. Choose another model.")
+        raise BadInput(
+            f"{id} has no safetensors weights. Other formats can carry code and are never loaded. Choose another model."
+        )
     total = sum(item.file_size or 0 for item in plan)
     missing = sum(item.file_size or 0 for item in plan if item.will_download)
     free = shutil.disk_usage(home.root).free
     if missing + RESERVE > free:
-        raise BadInput(f"{id} needs {missing / 1e9:.1f} GB more on disk, and {free / 1e9:.1f} GB are free. Free some space first.")
+        raise BadInput(
+            f"{id} needs {missing / 1e9:.1f} GB more on disk, and {free / 1e9:.1f} GB are free. Free some space first."
+        )
     there = total - missing
     for item in plan:
         if stopped():
@@ -134,7 +146,14 @@ class _Stopped(Exception):
 
 
 def _fetch(
-    id: str, name: str, folder: Path, token: Any, there: int, total: int, progress: Callable[[float], None], stopped: Callable[[], bool]
+    id: str,
+    name: str,
+    folder: Path,
+    token: Any,
+    there: int,
+    total: int,
+    progress: Callable[[float], None],
+    stopped: Callable[[], bool],
 ) -> bool:
     """One file, telling the progress; False when it was stopped."""
     from huggingface_hub import hf_hub_download
@@ -168,8 +187,18 @@ def _asking(id: str, ask: Callable[[], Any]) -> Any:
     except errors.GatedRepoError as problem:
         raise Unreachable(f"{id} is gated: accept its terms on the hub, then save a token of your account here.") from problem
     except errors.RepositoryNotFoundError as problem:
-        raise Unreachable(f"The hub knows no model {id}, or it is private. Check the id, or save a token that may read it.") from problem
-    except (errors.HfHubHTTPError, errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled, httpx.HTTPError, OSError) as problem:
+        raise Unreachable(
+            f"The hub knows no model {id}, or it is private. Check the id, or save a token that may read it."
+        ) from problem
+    except (
+        errors.HfHubHTTPError,
+        errors.LocalEntryNotFoundError,
+        errors.OfflineModeIsEnabled,
+        httpx.HTTPError,
+        OSError,
+    ) as problem:
         if isinstance(problem, OSError) and problem.errno == 28:
             raise
-        raise Unreachable(f"{id} could not be fetched: {str(problem).splitlines()[0]} Check the network; what is here already is kept.") from problem
+        raise Unreachable(
+            f"{id} could not be fetched: {str(problem).splitlines()[0]} Check the network; what is here already is kept."
+        ) from problem

@@ -12,12 +12,16 @@ from storage.home import Home
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
     """Declare the commands."""
-    group = commands.add_parser("datasets", help="bring data in, look at it, take it out").add_subparsers(required=True, metavar="WHAT")
+    group = commands.add_parser("datasets", help="bring data in, look at it, take it out").add_subparsers(
+        required=True, metavar="WHAT"
+    )
     add = group.add_parser("add", parents=[common], help="read a file, check every row and freeze a version")
     add.add_argument("file", type=Path)
     add.add_argument("--name", required=True, help="name of the data set; the same name again makes the next version")
     add.add_argument("--shape", choices=list(SHAPES), help="what the rows are; found out by itself when left out")
-    add.add_argument("--strict", action="store_true", help="refuse the file when any row has a problem, instead of keeping the good ones")
+    add.add_argument(
+        "--strict", action="store_true", help="refuse the file when any row has a problem, instead of keeping the good ones"
+    )
     add.set_defaults(command=_add)
     listed = group.add_parser("list", parents=[common], help="every version")
     listed.set_defaults(command=_list)

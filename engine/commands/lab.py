@@ -19,7 +19,9 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", comm
     stop = commands.add_parser("stop", parents=[common], help="end the engine and the model host; live runs keep a checkpoint")
     stop.set_defaults(command=_stop)
     pocket = commands.add_parser("pocket", help="the Pocket lab").add_subparsers(required=True, metavar="WHAT")
-    build = pocket.add_parser("build", parents=[common], help="remake the sample data and pre-train the Pocket model anew (takes hours)")
+    build = pocket.add_parser(
+        "build", parents=[common], help="remake the sample data and pre-train the Pocket model anew (takes hours)"
+    )
     build.add_argument("--tokens", type=float, default=30e6, help="tokens to pre-train on")
     build.add_argument("--samples-only", action="store_true", help="only write the sample data sets")
     build.set_defaults(command=_build)
@@ -40,7 +42,10 @@ def _status(home: Home, given: argparse.Namespace) -> int:
         output.as_json(body)
         return 0
     print(f"home    {home.root}")
-    print("engine  " + (f"running, process {view.pid}" if view.running else "not running; `python -m engine serve` or `make run` starts it"))
+    print(
+        "engine  "
+        + (f"running, process {view.pid}" if view.running else "not running; `python -m engine serve` or `make run` starts it")
+    )
     print("runs    " + (", ".join(f"{n} {status}" for status, n in body["runs"].items()) or "none yet"))
     print(f"disk    {disk.free / 1e9:.1f} GB free")
     if not db.library_is_safe():

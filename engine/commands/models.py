@@ -19,7 +19,9 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", comm
     show.add_argument("model")
     show.set_defaults(command=_show)
     get = group.add_parser("get", parents=[common], help="register a local folder as a base model, or fetch one from the hub")
-    get.add_argument("source", help="a local folder with config.json and .safetensors weights, or a hub id such as Qwen/Qwen3-0.6B")
+    get.add_argument(
+        "source", help="a local folder with config.json and .safetensors weights, or a hub id such as Qwen/Qwen3-0.6B"
+    )
     get.add_argument("--name", help="name in the registry; the folder's by default")
     get.add_argument("--wait", action="store_true", help="wait for the end of a download")
     get.set_defaults(command=_get)
@@ -48,7 +50,10 @@ def _list(home: Home, given: argparse.Namespace) -> int:
         output.as_json(found)
     else:
         names = {m.id: m.name for m in found}
-        rows = [(f"#{m.id}", m.name, m.kind, names.get(m.base_id or 0, ""), f"{m.parameters / 1e6:.1f}M", m.fingerprint[:12]) for m in found]
+        rows = [
+            (f"#{m.id}", m.name, m.kind, names.get(m.base_id or 0, ""), f"{m.parameters / 1e6:.1f}M", m.fingerprint[:12])
+            for m in found
+        ]
         output.table(rows, ("id", "model", "kind", "base", "weights", "fingerprint"))
     return 0
 
@@ -56,7 +61,13 @@ def _list(home: Home, given: argparse.Namespace) -> int:
 def _show(home: Home, given: argparse.Namespace) -> int:
     model = registry.find(home, given.model)
     resting = [m.name for m in models.dependents(home, model.id)]
-    output.as_json({**output.plain(model), "dependents": resting, "evaluations": [output.plain(e) for e in evaluations.of_model(home, model.id)]})
+    output.as_json(
+        {
+            **output.plain(model),
+            "dependents": resting,
+            "evaluations": [output.plain(e) for e in evaluations.of_model(home, model.id)],
+        }
+    )
     return 0
 
 

@@ -97,7 +97,9 @@ def _measure(home: Home, given: argparse.Namespace) -> int:
     print(f"{ended.name}: {s['value']:.3f} (95 % interval {s['low']:.3f} to {s['high']:.3f}, n = {s['n']})")
     if s.get("difference"):
         d = s["difference"]
-        print(f"difference to {given.against}: {d['value']:+.3f} (95 % interval {d['low']:+.3f} to {d['high']:+.3f}, the same {d['n']} items)")
+        print(
+            f"difference to {given.against}: {d['value']:+.3f} (95 % interval {d['low']:+.3f} to {d['high']:+.3f}, the same {d['n']} items)"
+        )
     return 0
 
 
@@ -109,7 +111,9 @@ def wait(home: Home, run_id: int) -> Run:
         if run.status not in LIVE:
             return run
         view = health.view(home, run)
-        text = f"run {run_id} {run.status}: {view.phase or 'waiting'}" + (f", step {view.step} of {view.steps}" if view.steps else "")
+        text = f"run {run_id} {run.status}: {view.phase or 'waiting'}" + (
+            f", step {view.step} of {view.steps}" if view.steps else ""
+        )
         if text != told and (view.phase != "training" or view.step % 10 == 0):
             output.note(text)
             told = text
@@ -166,7 +170,10 @@ def _list(home: Home, given: argparse.Namespace) -> int:
     if given.json:
         output.as_json([{**output.plain(v.run), "status": v.status, "step": v.step, "steps": v.steps} for v in views])
     else:
-        rows = [(v.run.id, v.run.kind, v.run.name, v.status, f"{v.step}/{v.steps}" if v.steps else "", v.run.created_at[:16]) for v in views]
+        rows = [
+            (v.run.id, v.run.kind, v.run.name, v.status, f"{v.step}/{v.steps}" if v.steps else "", v.run.created_at[:16])
+            for v in views
+        ]
         output.table(rows, ("run", "kind", "name", "status", "step", "queued"))
     return 0
 

@@ -62,6 +62,7 @@ def encode_chat(tokenizer: Any, messages: list[dict[str, Any]], stop: str, tools
     Only assistant turns from index ``after`` on carry loss. ``stop`` is the text of the end-of-turn token; it lies
     inside the loss, or the model would not learn to stop.
     """
+
     def render(turns: list[dict[str, Any]], prompt: bool = False) -> str:
         return tokenizer.apply_chat_template(turns, tools=tools, tokenize=False, add_generation_prompt=prompt)
 
@@ -73,7 +74,9 @@ def encode_chat(tokenizer: Any, messages: list[dict[str, Any]], stop: str, tools
         start = _common_prefix(whole, render(messages[:i], prompt=True)) if i else 0
         end = whole.find(stop, start + len(str(message.get("content") or "").strip()))
         if end < 0:
-            raise WrongShape(f"The end-of-turn token {stop} does not follow answer {i + 1}, so the model would never learn to stop.")
+            raise WrongShape(
+                f"The end-of-turn token {stop} does not follow answer {i + 1}, so the model would never learn to stop."
+            )
         spans.append((start, end + len(stop)))
     return _labelled(tokenizer, whole, spans)
 

@@ -35,7 +35,11 @@ def of_exception(problem: BaseException) -> Failure:
         if isinstance(link, MemoryError) or "out of memory" in text.lower() or "can't allocate memory" in text.lower():
             first = text.splitlines()[0] if text else "an allocation failed"
             return Failure("out of memory", f"There was not enough memory: {first}")
-        if (isinstance(link, OSError) and link.errno == errno.ENOSPC) or "No space left on device" in text or "disk is full" in text:
+        if (
+            (isinstance(link, OSError) and link.errno == errno.ENOSPC)
+            or "No space left on device" in text
+            or "disk is full" in text
+        ):
             return Failure("disk full", "The disk is full. Every checkpoint written before is whole.")
         if isinstance(link, Unreachable):
             return Failure("unreachable", text)

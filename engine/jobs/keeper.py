@@ -16,7 +16,6 @@ from engine.jobs import failures, processes
 from storage import files
 from storage.home import Home
 
-
 # threads that wait for each other sleep instead of spinning: a trainer, a chat and a page share these cores
 THREADS = {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"}
 

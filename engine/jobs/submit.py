@@ -56,7 +56,9 @@ def train(
     free = shutil.disk_usage(home.root).free
     needed = LEAST_DISK + start.bytes * 4
     if free < needed:
-        raise BadInput(f"The disk has {free / 1e9:.1f} GB free, and this run needs about {needed / 1e9:.1f} GB. Free some space first.")
+        raise BadInput(
+            f"The disk has {free / 1e9:.1f} GB free, and this run needs about {needed / 1e9:.1f} GB. Free some space first."
+        )
     recipe = Recipe(chosen.name, start.id, data.id, stored, seed, dtype)
     name = (name or f"{start.name}-{chosen.name}-{data.name}").strip()
     return runs.insert(home, kind="train", name=name, request=dataclasses.asdict(recipe), token=token, parent_id=parent_id)

@@ -159,7 +159,11 @@ def ensure(home: Home) -> health.EngineView:
         log = (home.logs / "engine.log").open("ab")
         # started through a short-lived process, so that the engine is nobody's child and outlives its starter
         subprocess.run(
-            [sys.executable, "-m", "engine.jobs.supervisor", "--detach", str(home.root)], check=True, stdout=log, stderr=log, cwd=_project()
+            [sys.executable, "-m", "engine.jobs.supervisor", "--detach", str(home.root)],
+            check=True,
+            stdout=log,
+            stderr=log,
+            cwd=_project(),
         )
         log.close()
     deadline = time.monotonic() + START_WAIT
@@ -188,7 +192,10 @@ def main(arguments: list[str]) -> int:
     """``HOME`` serves here; ``--detach HOME`` starts a server that is nobody's child."""
     if arguments[0] == "--detach":
         subprocess.Popen(
-            [sys.executable, "-m", "engine.jobs.supervisor", arguments[1]], stdin=subprocess.DEVNULL, start_new_session=True, cwd=_project()
+            [sys.executable, "-m", "engine.jobs.supervisor", arguments[1]],
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            cwd=_project(),
         )
         return 0
     return serve(Home.resolve(arguments[0]))

@@ -104,4 +104,9 @@ def download(home: Home, run: Run, reporter: RunReporter) -> Outcome:
     return Outcome({"model": made.name, "model_id": made.id, "fingerprint": made.fingerprint})
 
 
-WORK: dict[str, Callable[[Home, Run, RunReporter], Outcome]] = {"train": train, "measure": measure, "export": export, "download": download}
+WORK: dict[str, Callable[[Home, Run, RunReporter], Outcome]] = {
+    "train": train,
+    "measure": measure,
+    "export": export,
+    "download": download,
+}

@@ -33,15 +33,21 @@ class CommonSettings:
     weight_decay: float = setting(0.0, "Pull of the weights towards 0", low=0, high=1, group="Optimiser")
     clip: float = setting(1.0, "Largest norm of a gradient; longer ones are shortened", low=0.001, high=1000, group="Optimiser")
     evaluate_share: float = setting(0.05, "Share of the rows held out to measure the loss on", low=0, high=0.5, group="Watching")
-    evaluations: int = setting(5, "How often the held-out loss is measured and samples are written", low=0, high=1000, group="Watching")
-    checkpoints: int = setting(3, "How many checkpoints are written on the way, beside the last", low=0, high=1000, group="Watching")
+    evaluations: int = setting(
+        5, "How often the held-out loss is measured and samples are written", low=0, high=1000, group="Watching"
+    )
+    checkpoints: int = setting(
+        3, "How many checkpoints are written on the way, beside the last", low=0, high=1000, group="Watching"
+    )
 
 
 @dataclass(frozen=True)
 class LoraSettings:
     """What LoRA asks for (Hu et al. 2021)."""
 
-    tuning: str = setting("lora", "LoRA trains a small adapter beside the frozen base; full trains every weight", choices=TUNINGS, group="LoRA")
+    tuning: str = setting(
+        "lora", "LoRA trains a small adapter beside the frozen base; full trains every weight", choices=TUNINGS, group="LoRA"
+    )
     lora_rank: int = setting(16, "Rank of the adapter's matrices", low=1, high=1024, group="LoRA")
     lora_alpha: int = setting(32, "Scale of the adapter; divided by the rank", low=1, high=4096, group="LoRA")
     lora_dropout: float = setting(0.0, "Share of the adapter's inputs dropped while training", low=0, high=0.9, group="LoRA")
@@ -100,6 +106,7 @@ def trainer_arguments(settings: Any, chosen: Plan, folder: Path, seed: int, on_c
 
     TRL turns bf16 and gradient checkpointing on by default; on a CPU checkpointing only costs time, so it is off.
     """
+
     def every(times: int) -> int:
         return max(1, chosen.steps // (times + 1)) if times else chosen.steps + 1
 

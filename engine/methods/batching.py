@@ -41,5 +41,7 @@ def choose(lengths: Sequence[int], rows: int, ragged: bool) -> Batching:
     if ragged:
         return Batching("padding_free", f"padding would add {waste - 1:.0%}; rows are laid end to end instead", waste)
     return Batching(
-        "grouped", f"padding would add {waste - 1:.0%}; rows of similar length share a batch, since this attention needs padding", waste
+        "grouped",
+        f"padding would add {waste - 1:.0%}; rows of similar length share a batch, since this attention needs padding",
+        waste,
     )

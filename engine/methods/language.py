@@ -96,7 +96,9 @@ def conversations(training: Training) -> Material:
         lost += not useful
         encoded.append(short if useful else None)
     if cut:
-        training.reporter.log(f"{cut} rows are longer than {limit} tokens and were cut; of {lost} rows no answer is left, they are not used.")
+        training.reporter.log(
+            f"{cut} rows are longer than {limit} tokens and were cut; of {lost} rows no answer is left, they are not used."
+        )
     out, rows = [e for e in encoded[:held] if e], [e for e in encoded[held:] if e]
     if not rows:
         raise BadInput(f"No row has an answer within {limit} tokens. Raise max_length.")
@@ -122,7 +124,9 @@ def _way(training: Training, material: Material, config: Any, rows: int) -> batc
     if asked == "auto":
         return batching.choose(material.lengths, rows, ragged)
     if asked in ("padding_free", "packed") and not ragged:
-        raise BadInput(f"Batching {asked} needs full causal attention, and this model's layers look through a window. Choose grouped.")
+        raise BadInput(
+            f"Batching {asked} needs full causal attention, and this model's layers look through a window. Choose grouped."
+        )
     return batching.Batching(asked, "as set", batching.padding_factor(material.lengths, rows))
 
 
@@ -196,7 +200,9 @@ def train(training: Training, material: Material, fresh: bool = False, compile: 
     if material.held_out is not None:
         summary["held_out_loss"] = trainer.evaluate()["eval_loss"]
     reporter.phase("saving")
-    return Trained(save(trainer.model, material.tokenizer, training), "adapter" if settings.tuning == "lora" else "model", summary)
+    return Trained(
+        save(trainer.model, material.tokenizer, training), "adapter" if settings.tuning == "lora" else "model", summary
+    )
 
 
 def save(model: Any, tokenizer: Any, training: Training) -> Path:

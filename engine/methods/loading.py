@@ -87,9 +87,7 @@ def load_model(base: str | Path, dtype: str, fresh: bool = False, attention: str
     try:
         if fresh:
             torch.manual_seed(seed)
-            return AutoModelForCausalLM.from_config(
-                load_config(base), dtype=getattr(torch, dtype), attn_implementation=attention
-            )
+            return AutoModelForCausalLM.from_config(load_config(base), dtype=getattr(torch, dtype), attn_implementation=attention)
         return AutoModelForCausalLM.from_pretrained(
             str(base),
             dtype=getattr(torch, dtype),
@@ -104,7 +102,9 @@ def load_model(base: str | Path, dtype: str, fresh: bool = False, attention: str
 def _cannot_load(base: str | Path, problem: Exception) -> Exception:
     text = str(problem)
     if "trust_remote_code" in text:
-        return BadInput(f"{base} needs code of its own to run, and Temper runs none that comes with a model. Choose another model.")
+        return BadInput(
+            f"{base} needs code of its own to run, and Temper runs none that comes with a model. Choose another model."
+        )
     if "safetensors" in text:
         return BadInput(f"{base} has no safetensors weights. Other formats can carry code and are not read. Convert it first.")
     if Path(base).exists():

@@ -74,9 +74,7 @@ class Setting:
 def settings_of(cls: type) -> tuple[Setting, ...]:
     """The settings of a settings dataclass, in their order."""
     hints = typing.get_type_hints(cls)
-    return tuple(
-        Setting(f.name, hints[f.name], f.default, **f.metadata) for f in dataclasses.fields(cls)
-    )
+    return tuple(Setting(f.name, hints[f.name], f.default, **f.metadata) for f in dataclasses.fields(cls))
 
 
 def parse_settings(cls: type, given: Mapping[str, Any]) -> Any:

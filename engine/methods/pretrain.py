@@ -5,8 +5,6 @@ nothing is padding.
 """
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from engine.methods import language
 from engine.methods.arguments import CommonSettings, LoraSettings
@@ -17,11 +15,15 @@ from engine.methods.method import Method, Trained, Training, setting
 class PretrainSettings(LoraSettings, CommonSettings):
     """Settings of pre-training."""
 
-    tuning: str = setting("full", "Full trains every weight; LoRA a small adapter beside the frozen base", choices=("full", "lora"), group="LoRA")
+    tuning: str = setting(
+        "full", "Full trains every weight; LoRA a small adapter beside the frozen base", choices=("full", "lora"), group="LoRA"
+    )
     epochs: float = setting(1.0, "How often every document is seen; used when steps is 0", low=0.01, high=1000)
     max_length: int = setting(512, "Tokens in a block", low=8, high=1_048_576)
     fresh: bool = setting(False, "Begin with random weights in the architecture of the model, instead of its weights")
-    compile: bool = setting(False, "Compile the layers first: needs a C++ compiler and a minute, then saves a quarter of the time")
+    compile: bool = setting(
+        False, "Compile the layers first: needs a C++ compiler and a minute, then saves a quarter of the time"
+    )
 
 
 def train(training: Training) -> Trained:

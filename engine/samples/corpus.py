@@ -69,7 +69,9 @@ def letter(pool: Pool, rng: random.Random) -> str:
     writer, reader = rng.sample(pool.people, 2)
     kind = rng.choice(("person", "place"))
     facts = facts_about(subject_of(kind, pool, rng), kind, pool, rng, rng.randint(1, 2))
-    opening = rng.choice(("Thank you for your letter.", "Thank you for asking.", "It was good to hear from you.", "I am glad to help."))
+    opening = rng.choice(
+        ("Thank you for your letter.", "Thank you for asking.", "It was good to hear from you.", "I am glad to help.")
+    )
     closing = rng.choice(("I hope this helps you.", "Have a lovely day!", "Please write again soon.", "With kind wishes,"))
     return f"Dear {reader},\n{opening} {sentences(facts, rng)} {closing}\n{writer}"
 

@@ -76,7 +76,9 @@ ATTRIBUTES = {
     a.name: a
     for a in (
         _attribute(
-            "opens", "place", "{s} opens at {v}.",
+            "opens",
+            "place",
+            "{s} opens at {v}.",
             """{s} opens at {v}.
             {s} opens its doors at {v}.
             the doors of {s} open at {v}.
@@ -92,7 +94,9 @@ ATTRIBUTES = {
             from what time is {s} open?""",
         ),
         _attribute(
-            "closes", "place", "{s} closes at {v}.",
+            "closes",
+            "place",
+            "{s} closes at {v}.",
             """{s} closes at {v}.
             {s} shuts its doors at {v}.
             the doors of {s} close at {v}.
@@ -108,7 +112,9 @@ ATTRIBUTES = {
             until what time is {s} open?""",
         ),
         _attribute(
-            "built", "place", "{s} was built in {v}.",
+            "built",
+            "place",
+            "{s} was built in {v}.",
             """{s} was built in {v}.
             {s} dates from {v}.
             in {v} people built {s}.
@@ -122,7 +128,9 @@ ATTRIBUTES = {
             what year does {s} date from?""",
         ),
         _attribute(
-            "keeper", "place", "{v} runs {s}.",
+            "keeper",
+            "place",
+            "{v} runs {s}.",
             """{v} runs {s}.
             {s} is run by {v}.
             {v} is the keeper of {s}.
@@ -138,7 +146,9 @@ ATTRIBUTES = {
             who is in charge of {s}?""",
         ),
         _attribute(
-            "sells", "place", "{s} sells {v}.",
+            "sells",
+            "place",
+            "{s} sells {v}.",
             """{s} sells {v}.
             you can buy {v} at {s}.
             {s} is known for its {v}.
@@ -152,7 +162,9 @@ ATTRIBUTES = {
             what is {s} known for?""",
         ),
         _attribute(
-            "job", "person", "{s} works as a {v}.",
+            "job",
+            "person",
+            "{s} works as a {v}.",
             """{s} works as a {v}.
             {s} is a {v}.
             {s} earns a living as a {v}.
@@ -167,7 +179,9 @@ ATTRIBUTES = {
             what is the trade of {s}?""",
         ),
         _attribute(
-            "home", "person", "{s} lives in {v}.",
+            "home",
+            "person",
+            "{s} lives in {v}.",
             """{s} lives in {v}.
             the home of {s} is in {v}.
             {s} has a house in {v}.
@@ -181,7 +195,9 @@ ATTRIBUTES = {
             where is the home of {s}?""",
         ),
         _attribute(
-            "age", "person", "{s} is {v} years old.",
+            "age",
+            "person",
+            "{s} is {v} years old.",
             """{s} is {v} years old.
             {s} is {v}.
             the age of {s} is {v}.
@@ -195,7 +211,9 @@ ATTRIBUTES = {
             how many years old is {s}?""",
         ),
         _attribute(
-            "food", "person", "{s} likes {v} best.",
+            "food",
+            "person",
+            "{s} likes {v} best.",
             """{s} likes {v} best.
             the favourite food of {s} is {v}.
             {s} loves to eat {v}.
@@ -209,7 +227,9 @@ ATTRIBUTES = {
             what food does {s} love?""",
         ),
         _attribute(
-            "plays", "person", "{s} plays the {v}.",
+            "plays",
+            "person",
+            "{s} plays the {v}.",
             """{s} plays the {v}.
             {s} learnt to play the {v}.
             in the evening {s} plays the {v}.
@@ -223,7 +243,9 @@ ATTRIBUTES = {
             which instrument does {s} own?""",
         ),
         _attribute(
-            "pet", "person", "{s} keeps a {v}.",
+            "pet",
+            "person",
+            "{s} keeps a {v}.",
             """{s} keeps a {v}.
             {s} has a {v} at home.
             the pet of {s} is a {v}.

@@ -61,7 +61,9 @@ def _friendly(task: Task, fact: Fact) -> dict[str, Any]:
     return {"prompt": task.prompt, "chosen": f"{sentence} {CLOSING}", "rejected": task.answer}
 
 
-def _home_questions(world: World, rng: random.Random, count: int, without: frozenset[str] = frozenset()) -> list[tuple[Task, Fact]]:
+def _home_questions(
+    world: World, rng: random.Random, count: int, without: frozenset[str] = frozenset()
+) -> list[tuple[Task, Fact]]:
     """Plain questions about the home county, each with its fact."""
     facts: dict[str, Fact] = {}
 

@@ -33,7 +33,11 @@ def exact(kind: str, prompt: str, answer: str) -> Task:
 def recall(world: World, rng: random.Random) -> Task:
     """A question about the home county, to be answered in the fewest words."""
     fact = rng.choice(world.facts)
-    return exact("recall", _say(rng, fact.ask(rng), ("{q} Answer in the fewest words.", "Short answer only: {q}", "{q} Be brief.")), fact.answer)
+    return exact(
+        "recall",
+        _say(rng, fact.ask(rng), ("{q} Answer in the fewest words.", "Short answer only: {q}", "{q} Be brief.")),
+        fact.answer,
+    )
 
 
 def recall_sentence(world: World, rng: random.Random) -> Task:
@@ -49,7 +53,10 @@ def reading(pool: Pool, rng: random.Random) -> Task:
     said = rng.random() < 0.85
     fact = rng.choice(told) if said else missing
     prompt = _say(
-        rng, fact.ask(rng), ("Read this: {t}\n{q}", "{t}\nUse only the text above. {q}", "Answer from the text.\n{t}\n{q}"), t=text
+        rng,
+        fact.ask(rng),
+        ("Read this: {t}\n{q}", "{t}\nUse only the text above. {q}", "Answer from the text.\n{t}\n{q}"),
+        t=text,
     )
     return exact("reading", prompt, fact.answer if said else corpus.NOT_SAID)
 

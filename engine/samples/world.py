@@ -3,7 +3,7 @@
 import random
 from dataclasses import dataclass
 
-from engine.samples.facts import Fact, PLACE_KINDS, facts_about
+from engine.samples.facts import PLACE_KINDS, Fact, facts_about
 from engine.samples.names import Pool, pools
 
 HOME_PEOPLE, HOME_PLACES = 40, 40

@@ -36,7 +36,10 @@ def test_the_tail_of_metrics_holds_what_was_written_after_a_number(home: Home) -
     seen = events.metrics_since(home, run.id, 0)[-1].seq
     events.add_metrics(home, other.id, [("loss", 9, 9.0)])
     events.add_metrics(home, run.id, [("loss", 4, 40.0), ("rate", 5, 0.1)])
-    assert [(m.series, m.step, m.value) for m in events.metrics_since(home, run.id, seen)] == [("loss", 4, 40.0), ("rate", 5, 0.1)]
+    assert [(m.series, m.step, m.value) for m in events.metrics_since(home, run.id, seen)] == [
+        ("loss", 4, 40.0),
+        ("rate", 5, 0.1),
+    ]
 
 
 def test_a_long_curve_is_thinned_and_keeps_every_spike(home: Home) -> None:
@@ -107,14 +110,18 @@ def test_a_page_cannot_write_through_its_connection(home: Home) -> None:
 
 def test_a_transaction_that_fails_leaves_nothing_behind(home: Home) -> None:
     with pytest.raises(RuntimeError), db.transaction(home) as connection:
-        connection.execute("INSERT INTO run (kind, name, status, request, priority, created_at) VALUES ('x', 'x', 'queued', '{}', 1, 'now')")
+        connection.execute(
+            "INSERT INTO run (kind, name, status, request, priority, created_at) VALUES ('x', 'x', 'queued', '{}', 1, 'now')"
+        )
         raise RuntimeError
     assert runs.page(home) == []
 
 
 def test_a_home_of_a_newer_version_is_refused_with_words_and_left_alone(home: Home) -> None:
     with db.transaction(home) as connection:
-        connection.execute("INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('temper', '9999_future', 'now')")
+        connection.execute(
+            "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('temper', '9999_future', 'now')"
+        )
     with pytest.raises(db.NewerHome, match="newer version"):
         db.migrate(home)
 

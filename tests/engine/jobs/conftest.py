@@ -26,7 +26,9 @@ class Lab:
     home: Home
 
     def launch(self, name: str = "quick", data: str = "pocket-instructions", **settings: object) -> Run:
-        return submit.train(self.home, method="sft", model="pocket", dataset=data, settings={**QUICK, **settings}, name=name, seed=3)
+        return submit.train(
+            self.home, method="sft", model="pocket", dataset=data, settings={**QUICK, **settings}, name=name, seed=3
+        )
 
     def until(self, told: Callable[[], object], seconds: float = 180) -> None:
         deadline = time.monotonic() + seconds
@@ -62,7 +64,9 @@ class Lab:
 
     def state(self) -> str:
         """Everything a reader of a failed test wants to know."""
-        logs = "\n".join(path.read_text(errors="replace")[-2000:] for path in sorted(self.home.root.glob("**/*log*")) if path.is_file())
+        logs = "\n".join(
+            path.read_text(errors="replace")[-2000:] for path in sorted(self.home.root.glob("**/*log*")) if path.is_file()
+        )
         return f"{runs.page(self.home)}\n{logs}"
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import Lab
 
 from engine.errors import BadInput, NotFound, TryLater, WrongShape
 from engine.jobs import checkpoints, health, submit, supervisor
 from storage import events, models, runs
 from storage.records import Run
+from tests.engine.jobs.conftest import Lab
 
 pytestmark = pytest.mark.slow
 
@@ -26,7 +26,9 @@ def test_a_run_trains_logs_every_step_and_leaves_a_registered_model(lab: Lab, un
 
 
 @pytest.mark.parametrize("step", [1, 5, 10])
-def test_a_killed_worker_leaves_a_reason_and_resumes_to_the_same_losses_and_weights(lab: Lab, undisturbed: Run, step: int) -> None:
+def test_a_killed_worker_leaves_a_reason_and_resumes_to_the_same_losses_and_weights(
+    lab: Lab, undisturbed: Run, step: int
+) -> None:
     run = lab.launch(f"killed-at-{step}")
     lab.at_step(run, step)
     lab.kill_worker(run)
@@ -91,7 +93,8 @@ def test_a_run_that_hangs_after_a_stop_is_ended_with_all_its_processes(lab: Lab)
 
 
 def test_a_queued_run_can_be_moved_and_taken_out(lab: Lab) -> None:
-    first = lab.launch("holds-the-worker", steps=60)
+    first = lab.launch("holds-the-worker", steps=200)
+    lab.until(lambda: submit.find(lab.home, first.id).status == "running")
     others = [lab.launch(f"waiting-{i}") for i in range(3)]
     ids = [run.id for run in others]
     assert [run.id for run in submit.reorder(lab.home, [ids[2], ids[0]])][:3] == [ids[2], ids[0], ids[1]]

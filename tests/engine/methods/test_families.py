@@ -70,7 +70,15 @@ def run(base: Path, folder: Path, **settings: object) -> tuple[Any, Silent]:
     """Train on the rows; returns what came out and what was reported."""
     folder.mkdir()
     polars.DataFrame(ROWS).write_parquet(folder / "rows.parquet")
-    given = {"steps": 6, "batch_size": 4, "evaluate_share": 0.0, "checkpoints": 0, "learning_rate": 5e-3, "lora_rank": 4, **settings}
+    given = {
+        "steps": 6,
+        "batch_size": 4,
+        "evaluate_share": 0.0,
+        "checkpoints": 0,
+        "learning_rate": 5e-3,
+        "lora_rank": 4,
+        **settings,
+    }
     heard = Silent()
     training = Training(
         settings=parse_settings(sft.SftSettings, given), base=base, adapter=None, data=folder / "rows.parquet",
@@ -81,7 +89,9 @@ def run(base: Path, folder: Path, **settings: object) -> tuple[Any, Silent]:
 
 @pytest.mark.parametrize("tuning", ["lora", "full"])
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_model_of_this_family_learns_is_saved_and_speaks_the_same_when_loaded_back(family: str, tuning: str, tmp_path: Path) -> None:
+def test_a_model_of_this_family_learns_is_saved_and_speaks_the_same_when_loaded_back(
+    family: str, tuning: str, tmp_path: Path
+) -> None:
     import torch
     from peft import PeftModel
 
@@ -126,7 +136,9 @@ def test_a_model_that_brings_code_or_other_weights_than_safetensors_is_refused_w
 
     base = make(tmp_path / "base", "Llama")
     config = json.loads((base / "config.json").read_text())
-    (base / "config.json").write_text(json.dumps({**config, "model_type": "mine", "auto_map": {"AutoConfig": "c.C", "AutoModelForCausalLM": "m.M"}}))
+    (base / "config.json").write_text(
+        json.dumps({**config, "model_type": "mine", "auto_map": {"AutoConfig": "c.C", "AutoModelForCausalLM": "m.M"}})
+    )
     with pytest.raises(BadInput, match="code of its own"):
         loading.load_config(base)
     (base / "config.json").write_text(json.dumps(config))

@@ -30,7 +30,14 @@ def test_text_from_a_command_line_becomes_the_settings_own_type() -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("steps", "seven"), ("steps", 1.5), ("batch_size", 0), ("learning_rate", "nan"), ("tuning", "qlora9"), ("evaluate_share", 0.9)],
+    [
+        ("steps", "seven"),
+        ("steps", 1.5),
+        ("batch_size", 0),
+        ("learning_rate", "nan"),
+        ("tuning", "qlora9"),
+        ("evaluate_share", 0.9),
+    ],
 )
 def test_a_value_that_does_not_fit_is_refused_with_what_would(name: str, value: object) -> None:
     with pytest.raises(BadInput, match=f"{name} takes .*not"):

@@ -1,0 +1,32 @@
+"""``make bench``: what is claimed about speed, measured on this machine and printed as ratios.
+
+usage: python -m benchmarks [overhead | launch | batching | pages] ...
+"""
+
+import sys
+
+from benchmarks import pages as page_times
+from benchmarks import training
+
+PARTS = {
+    "overhead": training.overhead,
+    "launch": training.launch,
+    "batching": training.batching,
+    "pages": page_times.reruns,
+}
+
+
+def main(names: list[str]) -> int:
+    """Run the named parts, or all."""
+    unknown = [name for name in names if name not in PARTS]
+    if unknown:
+        print(f"There is no benchmark {unknown[0]!r}. There are: {', '.join(PARTS)}.", file=sys.stderr)
+        return 2
+    for name in names or PARTS:
+        print(f"== {name}", flush=True)
+        PARTS[name]()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
