@@ -26,7 +26,7 @@ def main(model: str, rows: str, steps: int, batch_size: int) -> None:
             spent = time.perf_counter() - self.began
             print(json.dumps({"step": state.global_step, "seconds": spent, "since_start": time.time() - BEGAN}), flush=True)  # type: ignore[attr-defined]
 
-        def on_log(self, args: object, state: object, control: object, logs: dict | None = None, **_: object) -> None:
+        def on_log(self, args: object, state: object, control: object, logs: dict[str, float] | None = None, **_: object) -> None:
             if logs and "num_tokens" in logs:
                 print(json.dumps({"tokens": float(logs["num_tokens"])}), flush=True)
 

@@ -159,7 +159,7 @@ def _fetch(
     from huggingface_hub import hf_hub_download
     from tqdm.auto import tqdm
 
-    class Told(tqdm):  # type: ignore[type-arg]
+    class Told(tqdm):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **{**kwargs, "disable": True})
             self.read = kwargs.get("initial") or 0

@@ -92,7 +92,7 @@ class WholeCheckpoints:
         super()._save_checkpoint(model, trial)  # type: ignore[misc]
         step = self.state.global_step  # type: ignore[attr-defined]
         whole = self.checkpoints / f"step-{step:08d}"
-        self.watch.write(writing / f"checkpoint-{step}" / COUNTERS, self._total_train_tokens)  # type: ignore[attr-defined]
+        self.watch.write(writing / f"checkpoint-{step}" / COUNTERS, self._total_train_tokens)
         files.seal(writing / f"checkpoint-{step}")
         files.replace_folder(writing / f"checkpoint-{step}", whole)
         shutil.rmtree(writing, ignore_errors=True)
@@ -114,7 +114,8 @@ class LanguageTrainer(WholeCheckpoints, SFTTrainer):
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         """The held-out loss, where rows are held out; the answers to the fixed prompts go to the reporter. Greedy, so no random state is touched."""
         figures = super().evaluate(*args, **kwargs) if self.eval_dataset is not None else {}
-        model, training = self.model, self.model.training
+        model: Any = self.model
+        training = model.training
         model.eval()
         told = batch.complete(model, self.processing_class, [p.ids for p in self.prompts], Sampling(max_tokens=SAMPLE_TOKENS))
         model.train(training)

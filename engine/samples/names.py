@@ -5,6 +5,8 @@ place in a fixed shuffle. The tokenizer learns the beginnings and endings, so a 
 """
 
 import random
+from collections.abc import Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 PERSON_BEGINNINGS = (
@@ -33,7 +35,7 @@ class Pool:
     towns: tuple[str, ...]
 
 
-def _split(beginnings: list[str], endings: list[str], seed: int) -> dict[str, tuple[str, ...]]:
+def _split(beginnings: Sequence[str], endings: Sequence[str], seed: int) -> dict[str, tuple[str, ...]]:
     names = [beginning + ending for beginning in beginnings for ending in endings]
     random.Random(seed).shuffle(names)
     pools, start = {}, 0
