@@ -43,7 +43,7 @@ def ensure(home: Home) -> Address:
 def start(
     home: Home,
     models: Sequence[str],
-    messages: Sequence[dict[str, Any]],
+    messages: Sequence[dict[str, Any]] | Sequence[Sequence[dict[str, Any]]],
     *,
     seed: int = 0,
     temperature: float = 0.0,
@@ -52,9 +52,10 @@ def start(
     stop: Sequence[str] = (),
     token: str | None = None,
 ) -> str:
-    """Ask several models the same at once; returns the id of the answer set, which the host keeps.
+    """Ask several models at once; returns the id of the answer set, which the host keeps.
 
-    The same ``token`` again gives the same set. A model that cannot be asked is a failed answer in it.
+    ``messages`` is one conversation for all models, or a list of conversations, one for each. The same ``token`` again gives
+    the same set. A model that cannot be asked is a failed answer in it.
     """
     body = {
         "models": list(models),
@@ -79,7 +80,7 @@ def stop(home: Home, id: str) -> None:
     _call(_there(home), "POST", f"/answers/{id}/stop", {})
 
 
-def answers(home: Home, models: Sequence[str], messages: Sequence[dict[str, Any]], **sampling: Any) -> list[Answer]:
+def answers(home: Home, models: Sequence[str], messages: Sequence[Any], **sampling: Any) -> list[Answer]:
     """Ask, and wait until every answer has ended."""
     name = start(home, models, messages, **sampling)
     while True:

@@ -10,6 +10,7 @@ import secrets
 import signal
 import socket
 import sys
+from typing import NoReturn
 
 from engine.jobs import processes
 from storage.home import Home
@@ -25,6 +26,7 @@ ENVIRONMENT = {  # set before any library is imported that looks at it: nothing 
     # beside a training run, threads that spin while they wait for each other hold up both: measured, more than ten times
     "OMP_WAIT_POLICY": "PASSIVE",
 }
+KEPT_OPEN = 300  # seconds that an idle connection stays
 CLOSING = 2  # seconds that open streams have to end
 
 
@@ -48,7 +50,13 @@ def serve(home: Home) -> int:
         app = application(home, speaker, token, port, lambda: setattr(server, "should_exit", True))
         server = uvicorn.Server(
             uvicorn.Config(
-                app, log_level="warning", access_log=False, server_header=False, lifespan="off", timeout_graceful_shutdown=CLOSING
+                app,
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+                lifespan="off",
+                timeout_keep_alive=KEPT_OPEN,
+                timeout_graceful_shutdown=CLOSING,
             )
         )
         # uvicorn ends in good order on a signal and then raises it once more: that one must not cut off what follows
@@ -63,14 +71,17 @@ def serve(home: Home) -> int:
     return 0
 
 
-def main() -> int:
+def main() -> NoReturn:
     """The process: its arguments and its environment."""
     parser = argparse.ArgumentParser(prog="python -m engine.generation.host", description="Answers for one home, on loopback.")
     parser.add_argument("--home", required=True, help="the data home")
     given = parser.parse_args()
     os.environ.update(ENVIRONMENT)
-    return serve(Home.resolve(given.home))
+    code = serve(Home.resolve(given.home))
+    sys.stdout.flush()
+    # a thread in the middle of reading a large model would be waited for; nothing is left to be written
+    os._exit(code)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -12,7 +12,7 @@ from engine.data import tokens
 from engine.errors import BadInput, Damaged, NotFound, WrongShape
 from engine.generation import fingerprint as prints
 from engine.generation.answers import Histogram, Preview
-from engine.generation.weights import Voice
+from engine.generation.weights import Voice, warm
 from engine.methods import loading
 from storage import datasets
 from storage.home import Home
@@ -67,6 +67,7 @@ def count(home: Home, voice: Voice, dataset: Dataset) -> Counted:
     folder = prints.tokenizer_folder(base, voice.adapter)
     if not folder.is_dir():
         raise NotFound(f"The tokenizer of {voice.model.name} is gone from {folder}. Put the folder back.")
+    warm()
     tokenizer = loading.load_tokenizer(folder)
     lengths: list[int] = []
     first: tokens.Encoded | None = None

@@ -87,7 +87,7 @@ class Routes:
         return JSONResponse(completion.whole(ticket.answer))
 
     async def start(self, request: Request) -> Response:
-        """Ask several models the same; each is an answer of the set, one that cannot be asked a failed one."""
+        """Ask several models, all the same or each its own conversation; one that cannot be asked is a failed answer."""
         body = await _body(request)
         token, asked = body.get("token"), body.get("models")
         known = self._sets.known(token)
@@ -95,8 +95,17 @@ class Routes:
             return JSONResponse({"id": known})
         if not isinstance(asked, list) or not 0 < len(asked) <= MOST_MODELS or not all(isinstance(m, str) for m in asked):
             raise BadInput(f"models takes the names of 1 to {MOST_MODELS} models, not {asked!r}.")
-        messages, sampling = checked_messages(body.get("messages")), Sampling.checked(body)
-        entries = [self._entry(model, messages, sampling) for model in asked]
+        sampling = Sampling.checked(body)
+        given: Any = body.get("messages")
+        conversations: list[Any] = [given] * len(asked)
+        if isinstance(given, list) and given and all(isinstance(one, list) for one in given):
+            conversations = given
+        if len(conversations) != len(asked):
+            raise BadInput(
+                f"{len(conversations)} conversations were given for {len(asked)} models. Give one for all, or one for each."
+            )
+        told = [checked_messages(one) for one in conversations]
+        entries = [self._entry(model, messages, sampling) for model, messages in zip(asked, told, strict=True)]
         name = self._sets.add(entries, token)
         self._speaker.submit([entry for entry in entries if isinstance(entry, Ticket)])
         return JSONResponse({"id": name})

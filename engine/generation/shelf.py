@@ -12,7 +12,7 @@ from pathlib import Path
 from engine.errors import TemperError
 from engine.generation import fingerprint as prints
 from engine.generation.problems import NoMemory, is_out_of_memory
-from engine.generation.weights import Voice, Weights, speaking_dtype
+from engine.generation.weights import Voice, Weights, speaking_dtype, warm
 from engine.methods import loading
 
 ITEM_BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
@@ -42,6 +42,8 @@ class Shelf:
         self._loading: tuple[Voice, Future[Weights]] | None = None
         self._failed: dict[tuple[str, str], BaseException] = {}
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="loader")
+        # takes seconds: the person who opened the page has not yet typed a prompt
+        self._loader.submit(warm)
 
     def held(self) -> list[Weights]:
         """What is in memory, what is on its way out included."""
@@ -82,6 +84,7 @@ class Shelf:
         return self._begin(voice, busy)
 
     def _begin(self, voice: Voice, busy: set[Weights]) -> str:
+        warm()
         need = _bytes_to_come(voice)
         idle = sorted((w for w in self._held.values() if w not in busy), key=lambda w: w.used)
         while self._room() < need and idle:

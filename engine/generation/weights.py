@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from storage.records import Model
 
 # bytes of weights times tokens below which one thread is faster than several that wait for each other after every layer
 SMALL = 80_000_000
+_importing = threading.Lock()
 BASE = "__base__"  # PEFT's word for a row without an adapter
 # what an adapter may carry beside plain low-rank matrices; PEFT cannot mix these with other rows in one batch
 UNMIXABLE = (
@@ -82,6 +84,13 @@ def mixes(adapter: Path) -> bool:
     plain = said.get("peft_type") == "LORA" and said.get("bias", "none") == "none"
     # other ways to begin (PiSSA, OLoRA, ...) change the base's own weights when the adapter is loaded
     return plain and isinstance(said.get("init_lora_weights", True), bool) and not any(said.get(name) for name in UNMIXABLE)
+
+
+def warm() -> None:
+    """Import the heavy libraries, once, in one thread at a time: they import each other in circles."""
+    with _importing:
+        import peft  # noqa: F401
+        from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache  # noqa: F401
 
 
 def speaking_dtype() -> str:

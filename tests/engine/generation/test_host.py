@@ -8,6 +8,7 @@ import time
 import httpx
 import pytest
 
+from engine.errors import BadInput
 from engine.generation import ask
 from engine.generation.answers import Address
 from tests.engine.generation.asking import ENDLESS, client, complete, text_of, until, wait_for_rest
@@ -56,6 +57,14 @@ def test_answers_side_by_side_are_those_of_each_model_by_itself(world: World, ad
     names = ["base", "left", "right", "dora", "full"]
     together = ask.answers(world.home, names, QUESTION, max_tokens=30)
     assert [a.text for a in together] == [ask.answers(world.home, [name], QUESTION, max_tokens=30)[0].text for name in names]
+
+
+def test_each_model_can_be_told_its_own_conversation(world: World, address: Address) -> None:
+    other = [{"role": "user", "content": "What is 12 plus 30?"}]
+    apart = [ask.answers(world.home, ["left"], said, max_tokens=10)[0].text for said in (QUESTION, other)]
+    assert [a.text for a in ask.answers(world.home, ["left", "left"], [QUESTION, other], max_tokens=10)] == apart
+    with pytest.raises(BadInput, match="2 conversations were given for 1 models"):
+        ask.start(world.home, ["left"], [QUESTION, other])
 
 
 def test_a_long_answer_holds_up_no_other(world: World, address: Address) -> None:
