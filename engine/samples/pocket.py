@@ -43,7 +43,8 @@ def write_untrained(folder: Path, documents: list[str], seed: int) -> None:
 
     tokenizer.train(documents, folder)
     torch.manual_seed(seed)
-    Qwen3ForCausalLM(Qwen3Config(**ARCHITECTURE)).to(dtype=torch.bfloat16).save_pretrained(folder)
+    model: Any = Qwen3ForCausalLM(Qwen3Config(**ARCHITECTURE))
+    model.to(torch.bfloat16).save_pretrained(folder)
 
 
 def adopt(folder: Path, recipe: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """Datasets: bring in a file, see every problem, freeze a version, read through what is frozen."""
 
+from functools import partial
 from pathlib import Path
 
 import streamlit as st
@@ -46,7 +47,7 @@ if shown == BROUGHT:
         if isinstance(source, Path):
             path = source
         elif source is not None:
-            path = bring.kept(source, lambda: uploads.keep(home, source.name, source))
+            path = bring.kept(source, partial(uploads.keep, home, source.name, source))
         draft = bring.read(home, path) if path else None
         if draft is not None:
             bring.show(draft)

@@ -1,6 +1,6 @@
 """Draws the frozen data sets: the list of versions, one version with its rows, export."""
 
-from typing import IO, cast
+from typing import BinaryIO, cast
 
 import polars as pl
 import streamlit as st
@@ -131,7 +131,7 @@ def export(home: Home, dataset: Dataset) -> None:
         )
         large = dataset.bytes > uploads.LARGEST * 1_000_000
 
-        def written() -> IO[bytes]:
+        def written() -> BinaryIO:
             path = home.uploads / f"export-{dataset.sha256[:12]}" / f"{dataset.name}-{dataset.version}.{ending}"
             path.parent.mkdir(parents=True, exist_ok=True)
             curate.export(home, dataset, path)

@@ -1,6 +1,7 @@
 """Draws where a model comes from: data version, recipe, run, model."""
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from pages.parts import badges, inert, words
 from storage import datasets, models, runs
@@ -39,7 +40,7 @@ def chain(home: Home, model: Model) -> None:
             st.caption(f"fingerprint {inert.plain(model.fingerprint[:12])}")
 
 
-def _link(icon: str, name: str) -> st.delta_generator.DeltaGenerator:
+def _link(icon: str, name: str) -> DeltaGenerator:
     box = st.container(border=True, height="stretch", gap="xsmall")
     box.caption(f"{icon} {name}")
     return box

@@ -1,5 +1,7 @@
 """Models: the registry with lineage and scores; measure, download, delete; what checkpoints take on disk."""
 
+from functools import partial
+
 import streamlit as st
 
 from engine import registry
@@ -79,6 +81,6 @@ with messages.edge():
             view.heading(chosen)
             lineage.chain(home, chosen)
             scores.table(home, chosen)
-            scores.form(home, chosen, lambda: measure(chosen))
-            view.download(home, chosen, lambda folder, merged: export(chosen, folder, merged))
-            view.delete(home, chosen, lambda: delete(home, chosen))
+            scores.form(home, chosen, partial(measure, chosen))
+            view.download(home, chosen, partial(export, chosen))
+            view.delete(home, chosen, partial(delete, home, chosen))

@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO
 
 import polars as pl
 import streamlit as st
@@ -11,10 +11,11 @@ import streamlit as st
 from engine import registry as registered
 from engine.data.uploads import LARGEST
 from pages.parts import badges, confirm, inert, messages, words
-from storage import evaluations, models
+from storage import evaluations, models, runs
 from storage.home import Home
-from storage.records import Model
+from storage.records import Interval, Model
 
+RECENT = 50  # runs among which folders that were written are looked for
 ADAPTER, MERGED = "Adapter", "Merged into its base"
 
 
@@ -37,7 +38,7 @@ def registry(home: Home, found: list[Model]) -> Model | None:
             "Kind": [badges.KINDS[m.kind].word for m in found],
             "On base": [names.get(m.base_id or 0, "") for m in found],
             "Weights": [words.short(m.parameters) for m in found],
-            "Last score": [words.percent(e.value) if (e := newest[m.id]) else "" for m in found],
+            "Last score": [words.score(Interval(e.value, e.low, e.high, e.n)) if (e := newest[m.id]) else "" for m in found],
             "Size": [words.size(m.bytes) for m in found],
             "Registered": [words.moment(m.created_at) for m in found],
         },
@@ -114,12 +115,24 @@ def download(home: Home, model: Model, act: Callable[[str, bool], None]) -> None
             if not merged:
                 _zip(home, model)
         messages.kept("export")
+        _written(home, model)
+
+
+@st.fragment(run_every=3)
+def _written(home: Home, model: Model) -> None:
+    """The folders that were asked for lately, and whether they are there."""
+    with messages.edge():
+        asked = [r for r in runs.page(home, RECENT) if r.kind == "export" and r.request["model_id"] == model.id]
+        for run in asked[:3]:
+            with st.container(horizontal=True, vertical_alignment="center"):
+                badges.STATUS[run.status].draw()
+                st.caption(inert.plain(run.reason or run.request["folder"], 300), width="content")
 
 
 def _zip(home: Home, model: Model) -> None:
     large = model.bytes > LARGEST * 1_000_000
 
-    def packed() -> IO[bytes]:
+    def packed() -> BinaryIO:
         target = home.uploads / f"model-{model.id}-{model.fingerprint[:12]}" / model.name
         target.parent.mkdir(parents=True, exist_ok=True)
         if not target.exists():
