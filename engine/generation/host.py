@@ -42,7 +42,8 @@ def serve(home: Home) -> int:
     from engine.generation.speaker import Speaker
 
     token, place = secrets.token_urlsafe(32), home.root / PLACE
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listening:
+    # the protocol is named, or asyncio does not send at once and every reply is 40 ms late
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen(128)
         port = listening.getsockname()[1]
