@@ -80,12 +80,18 @@ def earlier(home: Home, talk: Conversation | None) -> None:
             st.caption("Conversations are kept here.")
         for one in found:
             with st.container(horizontal=True, vertical_alignment="center"):
-                begun = inert.plain(one.turns[0].prompt, 48) if one.turns else "Empty"
+                begun = shortened(one.turns[0].prompt) if one.turns else "Empty"
                 who = inert.plain(" and ".join(one.models), 60)
                 st.button(
-                    f"{begun}  :small[{who}, {words.ago(one.created_at)}]", key=f"talk_{one.id}", type="tertiary",
+                    f"{begun} · :small[{who}, {words.ago(one.created_at)}]", key=f"talk_{one.id}", type="tertiary",
                     width="stretch", disabled=talk is not None and talk.id == one.id, on_click=reopen, args=(one,),
                 )  # fmt: skip
+
+
+def shortened(text: str, longest: int = 48) -> str:
+    """The beginning of a text, for a label."""
+    line = " ".join(text.split())
+    return inert.plain(line if len(line) <= longest else line[:longest].rstrip() + "…")
 
 
 def reopen(talk: Conversation) -> None:

@@ -1,6 +1,7 @@
 """Buttons that lead to another page or to another place of the same one."""
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any, Literal, NoReturn
 
 import streamlit as st
 
@@ -17,15 +18,17 @@ def button(
     type: Kind = "secondary",
     help: str | None = None,
     disabled: bool = False,
-    **query: Any,
+    query: Mapping[str, Any] | None = None,
+    **more: Any,
 ) -> None:
-    """Draw a button that opens ``page`` (the name of its folder) with ``query`` in the address.
+    """Draw a button that opens ``page`` (the name of its folder) with ``query`` and ``more`` in the address.
 
     Unlike a link to the page that is already open, it does not look pressed.
     """
-    st.button(label, icon=icon, key=key, type=type, help=help, disabled=disabled, on_click=to, args=(page,), kwargs=query)
+    if st.button(label, icon=icon, key=key, type=type, help=help, disabled=disabled):
+        to(page, **(query or {}), **more)
 
 
-def to(page: str, **query: Any) -> None:
-    """Open ``page``; for callbacks."""
+def to(page: str, **query: Any) -> NoReturn:
+    """Open ``page`` now."""
     st.switch_page(PAGES.format(page), query_params={name: str(value) for name, value in query.items()})

@@ -173,7 +173,7 @@ def draw(home: Home, page: Sequence[Run], names: Names) -> list[Run]:
                 "Status", width=108, options=[mark(s) for s in STATUSES], color=[COLOURS[s] for s in STATUSES]
             ),
             "name": columns.TextColumn("Name", width=160),
-            "open": columns.ButtonColumn("", key="runs_open", on_click=follow, args=([run.id for run in page],), width=60),
+            "open": columns.ButtonColumn("", key="runs_open", width=60),
             "curve": columns.LineChartColumn("Training loss", width=110),
             "loss": columns.NumberColumn("Loss", format="%.3f", width=64),
             "held_out": columns.NumberColumn("Held-out", format="%.3f", width=76, help="Loss on rows kept out of the training"),
@@ -185,6 +185,9 @@ def draw(home: Home, page: Sequence[Run], names: Names) -> list[Run]:
             "run": columns.NumberColumn("Run", width=56, format="%d"),
         },
     )
+    click = st.session_state.get("runs_open")
+    if click is not None:
+        go.to("runs", run=page[click["row"]].id)
     return [page[i] for i in shown["selection"]["rows"] if i < len(page)]
 
 
@@ -211,13 +214,6 @@ def line(home: Home, run: Run, names: Names) -> dict[str, Any]:
         "model": names.model(run),
         "run": run.id,
     }
-
-
-def follow(ids: Sequence[int]) -> None:
-    """Open the run whose button was pressed."""
-    click = st.session_state["runs_open"]
-    if click is not None:
-        go.to("runs", run=ids[click["row"]])
 
 
 def actions(picked: Sequence[Run]) -> None:

@@ -126,6 +126,4 @@ def failure(home: Home, known: Facts, now: health.RunView) -> None:
         if step.page == "resume":
             st.button(step.label, icon=step.icon, key="card_resume", type="primary", on_click=resume, args=(home, run.id))
         else:
-            st.button(
-                step.label, icon=step.icon, key="card_step", type="primary", on_click=go.to, args=(step.page,), kwargs=step.query
-            )
+            go.button(step.label, step.icon, step.page, key="card_step", type="primary", query=step.query)

@@ -10,7 +10,7 @@ import streamlit as st
 from engine.data.shapes import SHAPES
 from engine.methods import METHODS
 from engine.methods.method import Method, Setting, settings_of
-from pages.parts import inert, messages, pickers, words
+from pages.parts import command, inert, messages, pickers, words
 from pages.train import choices
 from storage import datasets, models
 from storage.home import Home
@@ -104,7 +104,9 @@ def fields(of: Method, some: Sequence[Setting]) -> dict[str, Any]:
 def field(of: Method, setting: Setting, resting: bool) -> Any:
     """Draw one field after what the setting declares, and give its value."""
     key, name = choices.setting_key(of, setting), label(setting.name)
-    told = f"{inert.plain(setting.help, 400)}.\n\nTakes {setting.allowed()}; default {inert.plain(setting.default)}."
+    told = (
+        f"{inert.plain(setting.help, 400)}.\n\nTakes {setting.allowed()}; default {inert.plain(command.value(setting.default))}."
+    )
     common: dict[str, Any] = {"key": key, "help": told, "disabled": resting, "persist_state": "session"}
     if setting.kind is bool:
         return st.toggle(name, **common)
@@ -114,9 +116,9 @@ def field(of: Method, setting: Setting, resting: bool) -> Any:
         return st.selectbox(name, setting.choices, format_func=label, **common)
     if setting.kind in (int, float):
         low, high = (None if bound is None else setting.kind(bound) for bound in (setting.low, setting.high))
-        return st.number_input(
-            name, min_value=low, max_value=high, step=step(setting), format="%d" if setting.kind is int else "%g", **common
-        )
+        shown = "%d" if setting.kind is int else "%g"
+        # no value of its own, so that an emptied field is empty and not suddenly at its lowest
+        return st.number_input(name, low, high, value=None, step=step(setting), format=shown, **common)
     return st.text_input(name, **common)
 
 

@@ -2,14 +2,21 @@
 
 import streamlit as st
 
-from engine.errors import TemperError
+from engine.errors import NotFound, TemperError
 from engine.jobs import health, submit, supervisor
-from pages.parts import command, inert, messages, session, words
+from pages.parts import command, go, inert, messages, session, words
 from pages.train import choices
 from storage import runs
 from storage.home import Home
 
-FORCE = "train_force"
+FORCE, LAUNCHED = "train_force", "train_launched"
+
+
+def follow() -> None:
+    """Go to the run that was launched just now, if one was."""
+    run_id = st.session_state.pop(LAUNCHED, None)
+    if run_id is not None:
+        go.to("runs", run=run_id)
 
 
 def draw(home: Home, fits: bool) -> None:
@@ -57,11 +64,11 @@ def draw(home: Home, fits: bool) -> None:
 
 
 def launch(home: Home) -> None:
-    """Submit what the form says now, once however often it is clicked, and go to the run's page."""
+    """Submit what the form says now, once however often it is clicked, and have the page go to the run's."""
     choice = choices.chosen(home)
-    if choice.model is None or choice.dataset is None:
-        return
     try:
+        if choice.model is None or choice.dataset is None:
+            raise NotFound("The model or the data set that was chosen is gone meanwhile. Choose another.")
         run = submit.train(
             home, method=choice.method.name, model=f"#{choice.model.id}", dataset=f"#{choice.dataset.id}",
             settings=choice.settings, name=choice.name or None, seed=choice.seed, dtype=choice.dtype,
@@ -72,4 +79,4 @@ def launch(home: Home) -> None:
         messages.keep(problem, "launch")
         return
     st.session_state[choices.PARENT] = None
-    st.switch_page("pages/runs/page.py", query_params={"run": str(run.id)})
+    st.session_state[LAUNCHED] = run.id

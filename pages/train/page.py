@@ -7,6 +7,7 @@ from pages.parts import messages, session
 from pages.train import choices, form, launch, preview, view
 
 home = session.home()
+launch.follow()
 st.title("Train")
 choices.fill(home)
 messages.kept("train")
@@ -19,7 +20,7 @@ with left:
     settings = form.settings(method)
 seen = preview.seen(home, model, dataset, settings)
 with right:
-    view.lengths(seen, settings)
+    view.lengths(method, seen, settings)
     fits = view.plan(home, method, model, dataset, settings, seen)
     launch.draw(home, fits)
 with left:

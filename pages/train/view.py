@@ -1,5 +1,6 @@
 """Draws what the form comes to: how long the rows are, what the model reads, what a run will need and how it will batch."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,7 +23,7 @@ FITS = {
 }
 
 
-def lengths(seen: Seen, settings: Mapping[str, Any]) -> None:
+def lengths(method: Method, seen: Seen, settings: Mapping[str, Any]) -> None:
     """Draw how many tokens the rows have and what the maximum length would cut."""
     st.subheader("Row lengths")
     if seen.waiting:
@@ -38,8 +39,10 @@ def lengths(seen: Seen, settings: Mapping[str, Any]) -> None:
         st.caption("Choose a model and data to see them as tokens.")
         return
     told, limit = seen.preview, int(settings["max_length"])
+    cuts = not joins(method)
     charts.histogram(
-        told.lengths.edges, told.lengths.counts, key="train_lengths", unit="tokens", limit=limit, limit_name=f"{limit:,} tokens",
+        told.lengths.edges, told.lengths.counts, key="train_lengths", unit="tokens",
+        limit=limit if cuts else None, limit_name=f"{limit:,} tokens",
         alt=f"Row lengths in tokens: {words.plural(told.rows, 'row')}, longest {told.longest}, {told.cut} longer than {limit}",
     )  # fmt: skip
     mean = told.total_tokens / max(1, told.rows)
@@ -48,7 +51,9 @@ def lengths(seen: Seen, settings: Mapping[str, Any]) -> None:
         f"longest {told.longest:,}."
         + (f" Estimated from {words.plural(told.sampled, 'row')}." if told.sampled < told.rows else "")
     )
-    if told.cut:
+    if not cuts:
+        st.caption(f":material/check_circle: The rows are joined and cut into blocks of {limit:,} tokens. Nothing is lost.")
+    elif told.cut:
         st.warning(
             f"{words.plural(told.cut, 'row')} ({told.cut / told.rows:.1%}) are longer than {limit:,} tokens and lose their end. "
             f"A maximum length of {told.longest:,} keeps everything, at the price of memory.",
@@ -56,6 +61,11 @@ def lengths(seen: Seen, settings: Mapping[str, Any]) -> None:
         )
     else:
         st.caption(":material/check_circle: Nothing is cut.")
+
+
+def joins(method: Method) -> bool:
+    """Whether a method joins its rows into blocks, instead of taking them one by one."""
+    return "text" in method.shapes
 
 
 def example(seen: Seen) -> None:
@@ -78,17 +88,21 @@ def plan(
         return True
     told = seen.preview
     length = int(settings.get("max_length", 512))
-    mean, longest = (told.total_tokens / max(1, told.rows), told.longest) if told else (length, length)
+    rows, mean, longest = dataset.rows, length, length
+    if told is not None and joins(method):
+        rows = math.ceil(told.total_tokens / length)
+    elif told is not None:
+        mean, longest = told.total_tokens / max(1, told.rows), told.longest
     try:
         values = parse_settings(method.settings, settings)
     except TemperError as problem:
         messages.show(problem)
         return True
-    needed = estimate.estimate(home, model, values, dataset.rows, mean, longest)
+    needed = estimate.estimate(home, model, values, rows, mean, longest)
     badge = FITS[needed.fits]
     lines = {
         "Memory": f"{badge.markdown}  about {words.size(needed.memory)} of {words.size(needed.available)} free",
-        "Steps": f"{needed.steps:,} of {words.plural(int(settings.get('batch_size', 1)), 'row')} each",
+        "Steps": f"{needed.steps:,} of {words.plural(int(settings.get('batch_size', 1)), 'block' if joins(method) else 'row')} each",
         "Time": f"about {words.duration(needed.seconds)}, {needed.basis}" if needed.seconds else f"not known: {needed.basis}",
     }
     if settings.get("learning_rate") == 0:
@@ -107,7 +121,7 @@ def batching_line(method: Method, settings: Mapping[str, Any], seen: Seen) -> st
     """How rows of different lengths will share a step, and why, as far as the lengths tell it."""
     asked = settings.get("batching")
     if asked is None:
-        return "blocks of equal length, no padding" if "text" in method.shapes else ""
+        return "blocks of equal length, no padding" if joins(method) else ""
     if asked != "auto":
         return f"{inert.plain(asked)}, as set"
     if seen.preview is None:

@@ -1,0 +1,207 @@
+"""Runs: the list, one run and several, as they stand in the database; stop, resume, order."""
+
+import json
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from storage import events, runs
+from tests import filled
+from tests.pages.conftest import open_page, words
+
+
+def said(app: AppTest) -> str:
+    return words(app).replace("\\", "")
+
+
+def test_the_list_names_every_run_with_its_status_in_a_word_and_a_mark(full: dict[str, Any]) -> None:
+    table = open_page("runs").dataframe[0].value
+    told = dict(zip(table["name"], (status[0] for status in table["status"]), strict=True))
+    assert told["support-sft"] == "✓ Succeeded"
+    assert told["support-sft-large"] == "✕ Failed"
+    assert told["support-sft-2"] == "▶ Running"
+    assert len(told) == len(runs.page(full["home"]))
+
+
+def test_the_list_is_searched_by_what_it_shows_and_by_status(full: dict[str, Any]) -> None:
+    app = open_page("runs")
+    app.text_input(key="runs_find").set_value("large support-questions").run()
+    assert app.dataframe[0].value["name"].tolist() == ["support-sft-large"]
+    app.text_input(key="runs_find").set_value("").run()
+    app.get_by_key("runs_status").set_value(["stopped"]).run()
+    assert app.dataframe[0].value["name"].tolist() == ["support-sft-short"]
+    app.text_input(key="runs_find").set_value("nothing is called this").run()
+    assert "No run fits" in said(app)
+
+
+def test_an_empty_home_says_what_will_be_here(empty_home: Any) -> None:
+    app = open_page("runs")
+    assert "No run yet" in said(app)
+    assert app.button(key="runs_new").label == "New run"
+
+
+def test_the_queue_is_shown_in_its_order_and_can_be_changed(full: dict[str, Any]) -> None:
+    home, first = full["home"], full["queued"]
+    request = runs.get(home, full["done"])
+    assert request is not None
+    second = runs.insert(home, kind="train", name="for the night", request=request.request, token=None).id
+    app = open_page("runs")
+    assert said(app).index("1.  **support-sft on") < said(app).index("2.  **for the night**")
+    assert app.button(key=f"up_{first}").disabled and app.button(key=f"down_{second}").disabled
+    app.button(key=f"up_{second}").click().run()
+    assert [run.id for run in runs.in_status(home, "queued")] == [second, first]
+    assert said(app).index("1.  **for the night**") < said(app).index("2.  **support-sft on")
+
+
+def test_a_live_run_shows_how_far_it_is_and_what_it_measured(full: dict[str, Any]) -> None:
+    app = open_page("runs", run=str(full["live"]))
+    assert not app.exception
+    assert "step 200 of 300" in app.progress[0].text
+    shown = {metric.label: metric.value for metric in app.metric}
+    assert shown["Step"] == "200 of 300"
+    assert float(shown["Held-out loss"]) == pytest.approx(1.2, abs=0.05)
+    assert len(app.get("echarts_chart")) == 3, "the losses share a chart; learning rate and seconds per step have their own"
+
+
+def test_a_chart_says_in_words_what_it_shows(full: dict[str, Any]) -> None:
+    chart = open_page("runs", run=str(full["live"])).get("echarts_chart")[0]
+    assert "training" in chart.proto.alt and "at step 200" in chart.proto.alt and "held-out" in chart.proto.alt
+
+
+def test_a_loss_that_is_no_number_is_said_to_be_none(full: dict[str, Any]) -> None:
+    events.add_metrics(full["home"], full["live"], [("loss", 201, float("nan"))])
+    app = open_page("runs", run=str(full["live"]))
+    assert not app.exception
+    assert {metric.label: metric.value for metric in app.metric}["Training loss"] == "not a number"
+
+
+def test_samples_stand_as_a_time_line_and_are_inert(full: dict[str, Any]) -> None:
+    home, live = full["home"], full["live"]
+    events.add(home, live, "sample", {"prompt": "What is 2 plus 2?", "text": filled.HOSTILE}, step=80)
+    app = open_page("runs", run=str(live), show="Samples")
+    assert "Step 40" in said(app) and "Step 80**  newest  as before" in said(app)
+    assert [text.value for text in app.text].count(filled.HOSTILE) == 1
+
+
+def test_the_recipe_marks_what_was_changed_and_names_where_it_comes_from(full: dict[str, Any]) -> None:
+    app = open_page("runs", run=str(full["done"]), show="Recipe")
+    assert not app.exception
+    table = app.table[0].value.to_string()
+    assert "120  :blue-badge[changed]" in table and "16" in table
+    for part in ("pocket", "support-questions@2", "step 80"):
+        assert part in said(app)
+    assert "--set steps=120" in app.code[0].value and "--data support-questions@2" in app.code[0].value
+
+
+def test_the_log_tells_what_the_run_told_and_where_the_rest_lies(full: dict[str, Any]) -> None:
+    app = open_page("runs", run=str(full["live"]), show="Log")
+    assert "16 rows at once" in app.code[0].value
+    (full["home"].run(full["live"]) / "log.txt").write_text("a line that the process printed\n")
+    app.session_state[f"log_{full['live']}"] = True
+    app.run()
+    assert "a line that the process printed" in app.code[1].value
+    assert "log.txt" in said(app)
+
+
+def test_a_failed_run_says_why_and_leads_to_the_form_with_a_smaller_batch(full: dict[str, Any]) -> None:
+    failed = next(run for run in runs.page(full["home"]) if run.name == "support-sft-large")
+    app = open_page("runs", run=str(failed.id))
+    assert app.error[0].value.replace("\\", "").startswith("CUDA ran out of memory at step 12")
+    step = app.button(key="card_step")
+    assert step.label == "Run again, 4 rows at once"
+    step.click().run()
+    assert not app.exception
+    assert app.title[0].value == "Train"
+    assert app.number_input(key="train_sft_micro_batch").value == 4
+    assert app.number_input(key="train_sft_steps").value == 30
+
+
+def test_a_loss_that_was_no_number_leads_to_a_lower_rate(full: dict[str, Any]) -> None:
+    home = full["home"]
+    run_id = filled.train_run(home, "too-fast", full["base"], full["data"]["messages"], steps=30)
+    runs.end(home, run_id, "failed", reason="The loss of step 20 is not a number.", failure="not a number", next_step="Lower it.")
+    app = open_page("runs", run=str(run_id))
+    app.button(key="card_step").click().run()
+    assert app.number_input(key="train_sft_learning_rate").value == pytest.approx(1e-3 / 3, rel=0.05)
+
+
+def test_an_interrupted_run_is_resumed_by_the_button_on_its_card(full: dict[str, Any], engine_there: None) -> None:
+    lost = next(run for run in runs.page(full["home"]) if run.status == "interrupted")
+    app = open_page("runs", run=str(lost.id))
+    assert app.button(key="run_resume").label == "Resume from step 10"
+    app.button(key="card_resume").click().run()
+    assert not app.exception and not app.error
+    again = runs.get(full["home"], lost.id)
+    assert again is not None and again.status == "queued"
+    assert "in the queue" in app.progress[0].text
+
+
+def test_a_resume_that_comes_too_late_is_refused_in_words(full: dict[str, Any], engine_there: None) -> None:
+    stopped = next(run for run in runs.page(full["home"]) if run.status == "stopped")
+    app = open_page("runs", run=str(stopped.id))
+    runs.requeue(full["home"], stopped.id)  # someone else was quicker
+    app.button(key="run_resume").click().run()
+    assert not app.exception
+    assert "only a failed, stopped or interrupted run can be resumed" in said(app)
+
+
+def test_a_stop_asks_first(full: dict[str, Any]) -> None:
+    app = open_page("runs", run=str(full["live"]))
+    app.button(key="run_stop").click().run()
+    assert "writes a checkpoint" in said(app)
+    live = runs.get(full["home"], full["live"])
+    assert live is not None and not live.stop_requested
+
+
+def test_a_run_that_was_asked_to_stop_says_so_until_it_has(full: dict[str, Any]) -> None:
+    runs.request_stop(full["home"], full["live"])
+    app = open_page("runs", run=str(full["live"]))
+    assert app.button(key="run_stop").disabled
+    assert "Stopping" in json.dumps([element.value for element in app.get("markdown")] + [app.button(key="run_stop").label])
+
+
+def test_a_finished_run_leads_to_the_chat_with_base_and_tuned(full: dict[str, Any]) -> None:
+    app = open_page("runs", run=str(full["done"]))
+    app.button(key="run_chat").click().run()
+    assert not app.exception
+    assert app.title[0].value == "Chat"
+    assert app.multiselect(key="chat_models").value == ["pocket", "support-sft"]
+
+
+def test_a_measurement_shows_what_it_came_to(full: dict[str, Any]) -> None:
+    home = full["home"]
+    runs.reorder(home, [full["queued"]])
+    claimed = runs.claim(home)
+    assert claimed is not None and claimed.id == full["queued"]
+    runs.end(home, claimed.id, "succeeded", summary={"value": 0.81, "low": 0.76, "high": 0.85, "n": 300})
+    app = open_page("runs", run=str(claimed.id))
+    assert not app.exception
+    assert "0.81" in app.table[0].value.to_string().replace("\\", "")
+
+
+@pytest.mark.parametrize("asked", ["999999", "one", "-1", ""])
+def test_a_run_that_is_not_there_is_said_in_words(asked: str, full: dict[str, Any]) -> None:
+    app = open_page("runs", run=asked)
+    assert not app.exception
+    assert (asked == "" and app.title[0].value == "Runs") or "run" in app.error[0].value
+
+
+def test_two_runs_are_compared_by_what_differs(full: dict[str, Any]) -> None:
+    failed = next(run for run in runs.page(full["home"]) if run.name == "support-sft-large")
+    app = open_page("runs", compare=f"{full['done']},{failed.id}")
+    assert not app.exception
+    assert app.dataframe[1].value["Setting"].tolist() == ["steps"]
+    app.toggle(key="compare_differences").set_value(False).run()
+    assert {"method", "model", "learning_rate", "seed"} <= set(app.dataframe[1].value["Setting"])
+    assert app.dataframe[0].value["Status"].tolist() == ["Succeeded", "Failed"]
+    assert "support-sft-large" in app.get("echarts_chart")[0].proto.alt
+
+
+def test_choosing_another_run_to_compare_changes_the_address(full: dict[str, Any]) -> None:
+    app = open_page("runs", compare=str(full["done"]))
+    assert "Choose another run" in said(app)
+    app.multiselect(key="compared").set_value([full["done"], full["live"]]).run()
+    assert not app.exception
+    assert app.query_params["compare"] == f"{full['done']},{full['live']}"
+    assert len(app.dataframe[0].value) == 2

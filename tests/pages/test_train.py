@@ -1,0 +1,188 @@
+"""Train: the form follows from what a method declares, keeps what was typed, and launches once."""
+
+import shlex
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from engine.__main__ import parser
+from engine.methods import METHODS
+from engine.methods.method import settings_of
+from storage import models, runs
+from storage.home import Home
+from tests import filled
+from tests.pages.conftest import open_page, words
+
+
+def said(app: AppTest) -> str:
+    return words(app).replace("\\", "")
+
+
+@pytest.mark.parametrize("method", list(METHODS))
+def test_every_setting_of_a_method_has_a_field_with_its_help_and_its_bounds(method: str, full: dict[str, Any]) -> None:
+    app = open_page("train", method=method)
+    assert not app.exception
+    for setting in settings_of(METHODS[method].settings):
+        field = app.get_by_key(f"train_{method}_{setting.name}")
+        assert field.value == setting.default
+        assert setting.help.split(";")[0].split(":")[0] in field.proto.help.replace("\\", "")
+        if setting.kind in (int, float):
+            assert (field.proto.min, field.proto.max) == (setting.low, setting.high)
+        if setting.choices:
+            assert len(field.proto.options) == len(setting.choices)
+
+
+def test_only_data_that_the_method_takes_is_offered_and_the_rest_is_counted(full: dict[str, Any]) -> None:
+    app = open_page("train")
+    offered = app.selectbox(key="train_data_sft").options
+    assert all("support-questions" in option or "hostile" in option for option in offered)
+    assert "4 data sets not offered" in said(app) and "1 of preference pairs" in said(app)
+    app.get_by_key("train_method").set_value("pretrain").run()
+    assert [option.split("@")[0] for option in app.selectbox(key="train_data_pretrain").options] == ["handbook"]
+
+
+def test_without_data_the_way_to_it_is_shown_and_nothing_can_be_launched(empty_home: Home) -> None:
+    filled.model(empty_home, "pocket")
+    app = open_page("train")
+    assert not app.exception
+    assert "there is no such data set yet" in said(app)
+    assert [link.label for link in app.get("page_link")] == ["Bring data in"]
+    assert app.button(key="train_launch").disabled
+
+
+def test_without_a_model_the_page_says_where_to_get_one(empty_home: Home) -> None:
+    app = open_page("train")
+    assert "No model yet" in said(app)
+    assert app.button(key="train_launch").disabled
+
+
+def test_a_launch_stores_what_was_typed_and_goes_to_the_run(full: dict[str, Any], engine_there: None) -> None:
+    app = open_page("train", data="support-questions")
+    app.number_input(key="train_sft_learning_rate").set_value(0.002)
+    app.number_input(key="train_sft_steps").set_value(7)
+    app.get_by_key("train_sft_tuning").set_value("full")
+    app.text_input(key="train_name").set_value("a name of mine")
+    app.number_input(key="train_seed").set_value(3)
+    app.run()
+    before = len(runs.page(full["home"]))
+    app.button(key="train_launch").click().run()
+    assert not app.exception and not app.error
+    made = runs.page(full["home"])[0]
+    assert len(runs.page(full["home"])) == before + 1
+    assert (made.name, made.status, made.recipe.seed) == ("a name of mine", "queued", 3)
+    assert {k: made.recipe.settings[k] for k in ("learning_rate", "steps", "tuning")} == {
+        "learning_rate": 0.002,
+        "steps": 7,
+        "tuning": "full",
+    }
+    assert made.recipe.dataset_id == full["data"]["messages"].id
+    assert app.title[0].value.replace("\\", "") == "a name of mine"
+    assert app.query_params["run"] == str(made.id)
+
+
+def test_a_double_click_launches_once(full: dict[str, Any], engine_there: None) -> None:
+    app = open_page("train", data="support-questions")
+    before = len(runs.page(full["home"]))
+    app.button(key="train_launch").click().run()
+    app.switch_page("pages/train/page.py").run()
+    app.button(key="train_launch").click().run()
+    assert not app.exception
+    assert len(runs.page(full["home"])) == before + 1
+
+
+def test_an_error_keeps_everything_that_was_typed(full: dict[str, Any], engine_there: None) -> None:
+    vast = filled.model(full["home"], "vast", bytes=10**16)
+    app = open_page("train", model="vast", data="support-questions")
+    app.number_input(key="train_sft_steps").set_value(7)
+    app.text_input(key="train_name").set_value("a name of mine").run()
+    app.button(key="train_launch").click().run()
+    assert not app.exception
+    assert "Free some space first" in app.error[0].value
+    assert app.text_input(key="train_name").value == "a name of mine"
+    assert app.number_input(key="train_sft_steps").value == 7
+    assert app.selectbox(key="train_model").value == vast.id
+
+
+def test_what_was_typed_is_there_after_another_page_and_another_method(full: dict[str, Any]) -> None:
+    app = open_page("train")
+    app.number_input(key="train_sft_steps").set_value(77).run()
+    app.get_by_key("train_method").set_value("pretrain").run()
+    app.switch_page("pages/home/page.py").run()
+    app.switch_page("pages/train/page.py").run()
+    assert app.get_by_key("train_method").value == "pretrain"
+    app.get_by_key("train_method").set_value("sft").run()
+    assert app.number_input(key="train_sft_steps").value == 77
+
+
+def test_what_differs_from_the_defaults_is_counted_and_taken_back(full: dict[str, Any]) -> None:
+    app = open_page("train")
+    assert app.button(key="train_reset").disabled
+    app.number_input(key="train_sft_steps").set_value(77)
+    app.number_input(key="train_sft_lora_rank").set_value(4).run()
+    assert app.button(key="train_reset").label == "Back to defaults (2 changed)"
+    app.button(key="train_reset").click().run()
+    assert app.number_input(key="train_sft_steps").value == 0
+    assert app.number_input(key="train_sft_lora_rank").value == 16
+
+
+def test_an_empty_field_is_named_and_holds_the_launch(full: dict[str, Any]) -> None:
+    app = open_page("train", data="support-questions")
+    app.number_input(key="train_sft_batch_size").set_value(None).run()
+    assert not app.exception
+    assert "Fill in batch size" in said(app)
+    assert app.button(key="train_launch").disabled
+
+
+def test_the_command_line_shown_means_the_same_as_the_form(full: dict[str, Any]) -> None:
+    app = open_page("train", data="support-questions@1")
+    app.number_input(key="train_sft_learning_rate").set_value(0.002)
+    app.get_by_key("train_sft_schedule").set_value("linear")
+    app.text_input(key="train_name").set_value("it's mine")
+    app.number_input(key="train_seed").set_value(3).run()
+    line = shlex.split(app.code[0].value)
+    assert line[:3] == ["python", "-m", "engine"]
+    given = parser().parse_args(line[3:])
+    assert (given.method, given.model, given.data, given.name, given.seed) == (
+        "sft",
+        "pocket",
+        "support-questions@1",
+        "it's mine",
+        3,
+    )
+    assert sorted(given.set) == ["learning_rate=0.002", "schedule=linear"]
+
+
+def test_run_again_fills_the_form_with_the_recipe_and_the_change(full: dict[str, Any], engine_there: None) -> None:
+    app = open_page("train", again=str(full["done"]), set="batch_size=2")
+    assert app.number_input(key="train_sft_steps").value == 120
+    assert app.number_input(key="train_sft_batch_size").value == 2
+    assert app.text_input(key="train_name").value == "support-sft"
+    app.number_input(key="train_sft_steps").set_value(60).run()
+    assert app.number_input(key="train_sft_steps").value == 60, "the address fills the form once, not at every look"
+    app.button(key="train_launch").click().run()
+    assert runs.page(full["home"])[0].parent_id == full["done"]
+
+
+@pytest.mark.parametrize(
+    "query", [{"again": "999"}, {"again": "x"}, {"method": "magic"}, {"again": "1", "set": "batch_size=many"}]
+)
+def test_an_address_that_cannot_fill_the_form_says_why(query: dict[str, str], full: dict[str, Any]) -> None:
+    app = open_page("train", **query)
+    assert not app.exception
+    assert app.error
+    assert app.get_by_key("train_method").value == "sft"
+
+
+def test_what_will_not_fit_must_be_wanted(full: dict[str, Any]) -> None:
+    folder = filled.weights(full["home"].models / "giant", "model")
+    giant = models.insert(
+        full["home"], name="giant", kind="model", path=str(folder), base_id=None, run_id=None, fingerprint="ab", parameters=10**12,
+        bytes=10, dtype="bfloat16", context=1024, license=None, template="own", source="test",
+    )  # fmt: skip
+    app = open_page("train", model="giant", data="support-questions")
+    assert app.selectbox(key="train_model").value == giant.id
+    assert "Exceeds" in app.table[0].value.to_string()
+    assert app.button(key="train_launch").disabled
+    app.checkbox(key="train_force").check().run()
+    assert not app.button(key="train_launch").disabled
