@@ -1,7 +1,7 @@
 """The model host: one process for a home that keeps models in memory and answers on this machine's loopback.
 
 ``python -m engine.generation.host --home DIR``. It writes its address and token to ``host.json`` in the home, readable by
-its owner alone, takes that away when it ends, and ends only when it is asked to.
+its owner alone, takes that away when it ends, and ends only when it is asked to or its home is gone.
 """
 
 import argparse
@@ -10,6 +10,10 @@ import secrets
 import signal
 import socket
 import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn
 
 from engine.jobs import processes
@@ -26,6 +30,7 @@ ENVIRONMENT = {  # set before any library is imported that looks at it: nothing 
     # beside a training run, threads that spin while they wait for each other hold up both: measured, more than ten times
     "OMP_WAIT_POLICY": "PASSIVE",
 }
+LOST = 2.0  # seconds between two looks whether the home still names this host
 KEPT_OPEN = 300  # seconds that an idle connection stays
 CLOSING = 2  # seconds that open streams have to end
 
@@ -48,7 +53,11 @@ def serve(home: Home) -> int:
         listening.listen(128)
         port = listening.getsockname()[1]
         speaker = Speaker()
-        app = application(home, speaker, token, port, lambda: setattr(server, "should_exit", True))
+
+        def end() -> None:
+            server.should_exit = True
+
+        app = application(home, speaker, token, port, end)
         server = uvicorn.Server(
             uvicorn.Config(
                 app,
@@ -65,11 +74,25 @@ def serve(home: Home) -> int:
             signal.signal(number, lambda *_: None)
         try:
             processes.write_identity(place, os.getpid(), url=f"http://127.0.0.1:{port}", token=token)
+            threading.Thread(target=_end_when_lost, args=(place, end), daemon=True).start()
             server.run(sockets=[listening])
         finally:
-            place.unlink(missing_ok=True)
+            if _is_named(place):
+                place.unlink()
             speaker.close()
     return 0
+
+
+def _end_when_lost(place: Path, end: Callable[[], None]) -> None:
+    """End once nobody can find this host any more: its home was deleted, or another process wrote the address."""
+    while _is_named(place):
+        time.sleep(LOST)
+    end()
+
+
+def _is_named(place: Path) -> bool:
+    written = processes.read_identity(place)
+    return written is not None and written.pid == os.getpid()
 
 
 def main() -> NoReturn:

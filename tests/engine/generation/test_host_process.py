@@ -1,6 +1,7 @@
 """The host's life as a process."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -61,3 +62,16 @@ def test_a_host_that_was_ended_is_started_anew(tmp_path: Path, how: signal.Signa
     assert ask.health(home) is None
     assert ask.ensure(home) != first
     ask.shutdown(home)
+
+
+def test_a_host_whose_home_is_deleted_ends(tmp_path: Path) -> None:
+    home = Home.resolve(tmp_path / "home")
+    db.migrate(home)
+    ask.ensure(home)
+    identity = processes.read_identity(home.root / "host.json")
+    assert identity is not None
+    shutil.rmtree(home.root)
+    end = time.monotonic() + 30
+    while identity.alive():
+        assert time.monotonic() < end
+        time.sleep(0.1)
