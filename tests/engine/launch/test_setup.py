@@ -61,7 +61,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Tree:
     folder = tmp_path_factory.mktemp("set-up")
     made = Tree(folder / "checkout", folder / "index")
     shutil.copytree(Path(setup.__file__).parent, made.root / "engine" / "launch", ignore=shutil.ignore_patterns("__pycache__"))
-    (made.root / "engine" / "__init__.py").write_text("")
+    shutil.copy(setup.ROOT / "engine" / "__init__.py", made.root / "engine")
     publish(made.index, "small", "1.0")
     publish(made.index, "small", "2.0")
     return made
