@@ -89,9 +89,10 @@ def _measure(home: Home, measuring: list[Run], tuned: list[Model]) -> Station:
     if any(run.status in LIVE for run in measuring):
         return Station("measure", "live", "A measurement is under way")
     for model in tuned:
-        scores = evaluations.of_model(home, model.id)
-        if scores:
-            return Station("measure", "done", f"{model.name}: {scores[0].value:.0%} of {scores[0].n:,}")
+        newest = next(iter(evaluations.of_model(home, model.id)), None)
+        if newest is not None:
+            share, low, high = (100 * part for part in (newest.value, newest.low, newest.high))
+            return Station("measure", "done", f"{model.name}: {share:.0f} % ({low:.0f} to {high:.0f}, n = {newest.n:,})")
     return Station("measure", "later", "Nothing measured yet")
 
 

@@ -33,7 +33,8 @@ def checkpoints(home: Home, clear: Callable[[list[int], int], None]) -> None:
         }
     )
     state = st.dataframe(
-        frame, hide_index=True, on_select="rerun", selection_mode="multi-row", key="checkpoints", alt="Checkpoints by run, largest first",
+        frame, hide_index=True, on_select="rerun", selection_mode="multi-row", key="checkpoints",
+        alt="Checkpoints by run, largest first",
     )  # fmt: skip
     chosen = [uses[i] for i in state["selection"]["rows"] if i < len(uses)]
     ended = [use for use in chosen if use.run.status not in LIVE]
@@ -52,7 +53,7 @@ def checkpoints(home: Home, clear: Callable[[list[int], int], None]) -> None:
         )
         if st.button(f"Free {words.size(freed)}", icon=":material/cleaning_services:", disabled=not freed, key="clear"):
             lines = [
-                f"{words.plural(len(ended), 'run')}: all checkpoints but the newest {int(keep)} are removed, {words.size(freed)}.",
+                f"{words.plural(len(ended), 'run')}: all but the newest {int(keep)} checkpoints are removed, {words.size(freed)}.",
                 "Trained models stay. A run without a checkpoint cannot be resumed, only run again.",
             ]
             confirm.confirm(

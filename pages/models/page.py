@@ -22,8 +22,8 @@ def measure(model: Model) -> None:
     asked = scores.asked(model)
     try:
         run = submit.measure(
-            home, model=f"#{model.id}", dataset=f"#{asked.dataset_id}", against=f"#{asked.against_id}" if asked.against_id else None,
-            limit=asked.limit, token=session.token(f"measure {model.id}"),
+            home, model=f"#{model.id}", dataset=f"#{asked.dataset_id}", limit=asked.limit,
+            against=f"#{asked.against_id}" if asked.against_id else None, token=session.token(f"measure {model.id}"),
         )  # fmt: skip
         supervisor.ensure(home)
     except TemperError as problem:

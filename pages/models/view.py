@@ -49,7 +49,8 @@ def registry(home: Home, found: list[Model]) -> Model | None:
         "Registered": st.column_config.DatetimeColumn(format="calendar"),
     }
     state = st.dataframe(
-        frame, hide_index=True, column_config=config, on_select="rerun", selection_mode="single-row", key=f"registry_{found[0].id}_{len(found)}",
+        frame, hide_index=True, column_config=config, on_select="rerun", selection_mode="single-row",
+        key=f"registry_{found[0].id}_{len(found)}",
         selection_default={"selection": {"rows": [at]}}, alt="Models, newest first",
     )  # fmt: skip
     rows = state["selection"]["rows"]
@@ -106,7 +107,8 @@ def download(home: Home, model: Model, act: Callable[[str, bool], None]) -> None
         merged = way == MERGED
         if merged:
             st.caption(
-                "The merged logits are checked against base plus adapter before the folder takes its name. This waits for its turn among the runs."
+                "The merged logits are checked against base plus adapter before the folder takes its name. "
+                "This waits for its turn among the runs."
             )
         proposed = home.root / "exports" / f"{model.name}{'-merged' if merged else ''}"
         with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -140,8 +142,9 @@ def _zip(home: Home, model: Model) -> None:
         return Path(shutil.make_archive(str(target), "zip", target)).open("rb")
 
     st.download_button(
-        f"Zip, {words.size(model.bytes)}", data=packed, file_name=f"{model.name}.zip", mime="application/zip", on_click="ignore",
-        icon=":material/download:", disabled=large, key="export_zip", help="Too large for a browser: write a folder." if large else None,
+        f"Zip, {words.size(model.bytes)}", data=packed, file_name=f"{model.name}.zip", mime="application/zip", disabled=large,
+        on_click="ignore", icon=":material/download:", key="export_zip",
+        help="Too large for a browser: write a folder." if large else None,
     )  # fmt: skip
 
 

@@ -35,10 +35,6 @@ START = 60.0  # seconds
 EXPECTED_404 = ("_stcore/health", "_stcore/host-config")
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "browser: drives a real Chromium")
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
