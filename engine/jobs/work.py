@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine import hub, registry
+from engine import hub, machine, registry
 from engine.errors import Damaged, NotFound
+from engine.generation import ask
 from engine.jobs import checkpoints
 from engine.jobs.reporter import RunReporter
 from engine.methods import METHODS
@@ -15,6 +16,8 @@ from storage import datasets, events, files, models
 from storage.home import Home
 from storage.records import Run
 
+LITTLE_MEMORY = 2_000_000_000  # bytes
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -22,6 +25,13 @@ class Outcome:
 
     summary: dict[str, Any] = field(default_factory=dict)
     stopped: bool = False
+
+
+def make_room(home: Home, reporter: RunReporter) -> None:
+    """Ask chat for its memory where training needs it: on a GPU, or when the machine has little left. It comes back by itself."""
+    seen = machine.look(home)
+    if (seen.gpu or seen.memory_free < LITTLE_MEMORY) and ask.release(home).freed:
+        reporter.log("Chat gave its memory to this run; its models load again with the next question.")
 
 
 def train(home: Home, run: Run, reporter: RunReporter) -> Outcome:
@@ -41,6 +51,7 @@ def train(home: Home, run: Run, reporter: RunReporter) -> Outcome:
     if not data.exists():
         raise Damaged(f"The rows of {dataset.title} are gone from {data}. Add the data set again.")
     base, adapter = registry.places(home, model)
+    make_room(home, reporter)
     trained = method.train(
         Training(
             settings=parse_settings(method.settings, recipe.settings),
