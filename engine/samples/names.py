@@ -6,7 +6,6 @@ place in a fixed shuffle. The tokenizer learns the beginnings and endings, so a 
 
 import random
 from collections.abc import Sequence
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 PERSON_BEGINNINGS = (
