@@ -3,13 +3,13 @@
 from typing import Any
 
 import pytest
-from small_models import CONTEXT, SENTENCES, World
 
 from engine.errors import BadInput, RunFailed
 from engine.generation import batch
 from engine.generation.answers import Sampling
 from engine.generation.problems import TooLong
 from engine.methods import loading
+from tests.engine.generation.small_models import CONTEXT, SENTENCES, World
 
 QUESTIONS = [[{"role": "user", "content": " ".join(SENTENCES[: n % 4 + 1])[: 20 + 13 * n]}] for n in range(9)]
 # one token in ten ends an answer, so that rows leave their batch at different times
