@@ -42,7 +42,9 @@ def now() -> str:
 
 
 def _open(home: Home) -> Any:
-    connection = sqlite3.connect(str(home.database), isolation_level=None, timeout=BUSY_MILLISECONDS / 1000, check_same_thread=False)
+    connection = sqlite3.connect(
+        str(home.database), isolation_level=None, timeout=BUSY_MILLISECONDS / 1000, check_same_thread=False
+    )
     connection.row_factory = sqlite3.Row
     connection.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
     connection.execute("PRAGMA foreign_keys = ON")

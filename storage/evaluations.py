@@ -45,5 +45,7 @@ def of_model(home: Home, model_id: int) -> list[Evaluation]:
 
 def items(home: Home, evaluation_id: int) -> list[tuple[str, str, float]]:
     """(prompt, answer, score) of each item, in order."""
-    found = db.rows(home, "SELECT prompt, answer, score FROM evaluation_item WHERE evaluation_id = ? ORDER BY position", evaluation_id)
+    found = db.rows(
+        home, "SELECT prompt, answer, score FROM evaluation_item WHERE evaluation_id = ? ORDER BY position", evaluation_id
+    )
     return [tuple(r) for r in found]

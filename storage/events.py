@@ -82,7 +82,8 @@ def add(home: Home, run_id: int, kind: str, body: dict[str, Any], step: int | No
     """Write one event."""
     with db.transaction(home) as connection:
         connection.execute(
-            "INSERT INTO event (run_id, at, kind, step, body) VALUES (?, ?, ?, ?, ?)", (run_id, db.now(), kind, step, db.pack(body))
+            "INSERT INTO event (run_id, at, kind, step, body) VALUES (?, ?, ?, ?, ?)",
+            (run_id, db.now(), kind, step, db.pack(body)),
         )
 
 

@@ -52,7 +52,14 @@ def insert(home: Home, *, kind: str, name: str, request: dict[str, Any], token: 
             found = connection.execute("SELECT * FROM run WHERE token = ?", (token,)).fetchone()
             if found is not None:
                 return _record(found)
-        values = {"kind": kind, "name": name, "request": db.pack(request), "token": token, "parent_id": parent_id, "now": db.now()}
+        values = {
+            "kind": kind,
+            "name": name,
+            "request": db.pack(request),
+            "token": token,
+            "parent_id": parent_id,
+            "now": db.now(),
+        }
         return _record(connection.execute(INSERT, values).fetchone())
 
 
@@ -139,7 +146,10 @@ def using_dataset(home: Home, dataset_id: int) -> list[int]:
 
 def history(home: Home, run_id: int) -> list[dict[str, Any]]:
     """Every change of a run's state, oldest first."""
-    return [dict(r) for r in db.rows(home, "SELECT at, before, after, reason FROM run_history WHERE run_id = ? ORDER BY rowid", run_id)]
+    return [
+        dict(r)
+        for r in db.rows(home, "SELECT at, before, after, reason FROM run_history WHERE run_id = ? ORDER BY rowid", run_id)
+    ]
 
 
 def unclaim(home: Home, run_id: int) -> bool:
