@@ -88,7 +88,7 @@ def queued(home: Home, run: Run, names: Names, place: int, count: int) -> None:
     """Draw one run of the queue."""
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         what = f"{inert.plain(names.what(run))}, {inert.plain(names.data(run))}"
-        st.markdown(f"{place + 1}.  **{inert.plain(run.name, 60)}** :small[{what}]", width="content")
+        st.markdown(f"{place + 1}\\. **{inert.plain(run.name, 60)}** :small[{what}]", width="content")
         with st.container(horizontal=True, width="content", gap="xsmall"):
             up, down = place > 0, place < count - 1
             st.button(

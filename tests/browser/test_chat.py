@@ -1,5 +1,6 @@
 """Chat in a real browser, with small real models: streams side by side, stops, and is found again."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,7 +23,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     folder: Path = tmp_path_factory.mktemp("weights")
     home = Home.resolve(tmp_path_factory.mktemp("chat"))
     db.migrate(home)
-    registry.register_folder(home, make_base(folder / "base"), "base", "made in a test")
+    registry.register_folder(home, make_base(folder / "base", context=4096), "base", "made in a test")
     registry.register_folder(home, make_endless(folder / "endless"), "endless", "made in a test")
     World(home, folder).adapter("left", 1)
     with served(home) as app:
@@ -41,7 +42,7 @@ def shown(tab: Page) -> list[str]:
 
 def named(tab: Page) -> str:
     """The conversation in the address."""
-    tab.wait_for_function("location.search.includes('talk=')")
+    expect(tab).to_have_url(re.compile("talk="))
     return tab.evaluate("new URLSearchParams(location.search).get('talk')")
 
 
@@ -86,7 +87,7 @@ def test_answers_grow_at_once_survive_clicks_pages_and_reloads_and_stop_by_a_key
     tab.keyboard.press("Escape")
     say(tab, PROMPT)
     expect(tab.get_by_role("button", name="Stop")).to_be_visible(timeout=60_000)
-    tab.wait_for_function("document.body.innerText.includes('tokens/s')")
+    expect(tab.get_by_text("tokens/s").first).to_be_visible(timeout=60_000)
     talk = named(tab)
     early = max(len(text) for text in shown(tab))
     tab.get_by_role("link", name="Home", exact=True).first.click()
@@ -132,7 +133,7 @@ def test_the_last_prompt_is_asked_again_with_another_seed(app: App, open_tab: Ca
     expect(tab.get_by_text("check done")).to_have_count(2, timeout=90_000)
     first = named(tab)
     tab.get_by_role("button", name="Decoding").click()
-    tab.get_by_label("Seed").fill("5")
+    tab.get_by_label("Seed", exact=True).fill("5")
     tab.keyboard.press("Enter")
     expect(tab.get_by_text("The same for all: the likeliest token, seed 5")).to_be_visible()
     tab.keyboard.press("Escape")

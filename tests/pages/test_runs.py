@@ -47,11 +47,11 @@ def test_the_queue_is_shown_in_its_order_and_can_be_changed(full: dict[str, Any]
     assert request is not None
     second = runs.insert(home, kind="train", name="for the night", request=request.request, token=None).id
     app = open_page("runs")
-    assert said(app).index("1.  **support-sft on") < said(app).index("2.  **for the night**")
+    assert said(app).index("1. **support-sft on") < said(app).index("2. **for the night**")
     assert app.button(key=f"up_{first}").disabled and app.button(key=f"down_{second}").disabled
     app.button(key=f"up_{second}").click().run()
     assert [run.id for run in runs.in_status(home, "queued")] == [second, first]
-    assert said(app).index("1.  **for the night**") < said(app).index("2.  **support-sft on")
+    assert said(app).index("1. **for the night**") < said(app).index("2. **support-sft on")
 
 
 def test_a_live_run_shows_how_far_it_is_and_what_it_measured(full: dict[str, Any]) -> None:
