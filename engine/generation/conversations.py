@@ -26,12 +26,12 @@ LONGEST = 100_000  # characters of a prompt
 
 @dataclass(frozen=True)
 class Turn:
-    """One prompt to all models. ``sets`` names the host's answer set of each model; without them nothing was asked yet."""
+    """One prompt to all models. ``answer_set`` is the host's name of the answers; without it nothing was asked yet."""
 
     prompt: str
     sampling: Sampling
     at: str
-    sets: tuple[str, ...] = ()
+    answer_set: str = ""
     answers: tuple[Answer, ...] = ()  # as they stand now, in the order of the models
     problem: str | None = None  # why nothing could be asked
 
@@ -43,7 +43,7 @@ class Turn:
     @property
     def asked(self) -> bool:
         """Whether the host was asked, or it is known that it could not be."""
-        return bool(self.sets) or self.problem is not None
+        return bool(self.answer_set) or self.problem is not None
 
 
 @dataclass(frozen=True)
@@ -94,18 +94,16 @@ def send(home: Home, name: str) -> Conversation:
     turn = conversation.turns[-1]
     if turn.asked:
         return conversation
-    before = replace(conversation, turns=conversation.turns[:-1])
-    chosen = turn.sampling
+    before, chosen = replace(conversation, turns=conversation.turns[:-1]), turn.sampling
     try:
-        ask.ensure(home)
-        sets = [
-            ask.start(
-                home, [model], before.messages(place, turn.prompt), seed=chosen.seed, temperature=chosen.temperature,
-                top_p=chosen.top_p, max_tokens=chosen.max_tokens, token=f"{name} {len(before.turns)} {place}",
-            )
-            for place, model in enumerate(conversation.models)
-        ]  # fmt: skip
-        told = replace(turn, sets=tuple(sets))
+        told = replace(
+            turn,
+            answer_set=ask.start(
+                home, conversation.models, [before.messages(place, turn.prompt) for place in range(len(conversation.models))],
+                seed=chosen.seed, temperature=chosen.temperature, top_p=chosen.top_p, max_tokens=chosen.max_tokens,
+                token=f"{name} {len(before.turns)}",
+            ),
+        )  # fmt: skip
     except TemperError as problem:
         told = replace(turn, problem=str(problem))
     sent = replace(conversation, turns=(*before.turns, told))
@@ -127,8 +125,9 @@ def look(home: Home, name: str) -> Conversation:
 
 def stop(home: Home, name: str) -> None:
     """Ask the answers of the last turn to end; what they said stays."""
-    for asked in read(home, name).turns[-1].sets:
-        ask.stop(home, asked)
+    turn = read(home, name).turns[-1]
+    if turn.answer_set:
+        ask.stop(home, turn.answer_set)
 
 
 def again(home: Home, name: str, models: Sequence[str], sampling: Sampling, system: str = "") -> Conversation:
@@ -164,17 +163,14 @@ def read(home: Home, name: str) -> Conversation:
 def _turn(body: Mapping[str, Any]) -> Turn:
     sampling = Sampling(**{**body["sampling"], "stop": tuple(body["sampling"]["stop"])})
     answers = tuple(Answer.parse(answer) for answer in body["answers"])
-    return Turn(**{**body, "sampling": sampling, "sets": tuple(body["sets"]), "answers": answers})
+    return Turn(**{**body, "sampling": sampling, "answers": answers})
 
 
 def _fetch(home: Home, models: Sequence[str], turn: Turn) -> tuple[Answer, ...]:
-    answers = []
-    for model, asked in zip(models, turn.sets, strict=True):
-        try:
-            answers += ask.look(home, asked)
-        except NotFound as problem:  # the host was started anew: the other answers may still be there
-            answers.append(Answer(model, status="failed", error=str(problem), sampling=turn.sampling))
-    return tuple(answers)
+    try:
+        return tuple(ask.look(home, turn.answer_set))
+    except NotFound as problem:  # the host was started anew meanwhile
+        return tuple(Answer(model, status="failed", error=str(problem), sampling=turn.sampling) for model in models)
 
 
 def _folder(home: Home) -> Path:

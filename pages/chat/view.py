@@ -37,7 +37,7 @@ def look(home: Home, name: str) -> None:
         if talk.ended:
             st.rerun()
         draw(talk, talk.turns[-1])
-        if talk.turns[-1].sets:
+        if talk.turns[-1].answer_set:
             st.button(
                 "Stop", icon=":material/stop_circle:", key="chat_stop", on_click=asking.stop, args=(home, name), shortcut="Esc"
             )

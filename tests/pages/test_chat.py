@@ -27,7 +27,7 @@ def answered(home: Home, text: str = "It is 4.", **more: Any) -> Conversation:
     spoken = {"tokens": 21, "seconds": 1.1, "first_token_seconds": 0.1, "status": "done", "finish": "stop", "dtype": "bfloat16"}
     weights = (("pocket", None, "aa11bb22cc33dd44"), ("support-sft", "support-sft", "ee55ff66aa77bb88"))
     answers = tuple(Answer(model, adapter, print_, text, base="pocket", **spoken, **more) for model, adapter, print_ in weights)
-    turn = replace(begun.turns[-1], sets=("one", "two"), answers=answers)
+    turn = replace(begun.turns[-1], answer_set="one", answers=answers)
     ended = replace(begun, turns=(turn,))
     conversations._write(home, ended)
     return ended

@@ -1,0 +1,100 @@
+"""Conversations: asked once, written down when they end, each model with its own side, found again as they were."""
+
+import time
+
+import pytest
+
+from engine.errors import BadInput, NotFound
+from engine.generation import conversations
+from engine.generation.answers import Address, Sampling
+from engine.generation.conversations import Conversation
+from tests.engine.generation.small_models import World
+
+SHORT = Sampling(max_tokens=6)
+PROMPT = "When does the ferry to Oster leave?"
+
+
+def answered(world: World, talk: Conversation) -> Conversation:
+    """The conversation once its last turn has ended."""
+    conversations.send(world.home, talk.id)
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        seen = conversations.look(world.home, talk.id)
+        if seen.ended:
+            return seen
+        time.sleep(0.02)
+    raise AssertionError(f"not ended: {seen}")
+
+
+def test_what_was_answered_is_written_down(world: World, address: Address) -> None:
+    talk = conversations.add(world.home, conversations.begin(world.home, ["base", "left"]), PROMPT, SHORT)
+    assert not talk.ended
+    seen = answered(world, talk)
+    assert [answer.model for answer in seen.turns[0].answers] == ["base", "left"]
+    assert conversations.read(world.home, talk.id) == seen
+    assert conversations.recent(world.home)[0] == seen
+
+
+def test_a_turn_that_is_sent_twice_is_asked_once(world: World, address: Address) -> None:
+    talk = conversations.add(world.home, conversations.begin(world.home, ["base"]), PROMPT, SHORT)
+    first = conversations.send(world.home, talk.id)
+    assert conversations.send(world.home, talk.id) == first
+    conversations._write(world.home, talk)  # as if the first sender had died before it wrote down the answer set
+    assert conversations.send(world.home, talk.id).turns[0].answer_set == first.turns[0].answer_set
+    answered(world, talk)
+
+
+def test_each_model_goes_on_with_its_own_answers(world: World, address: Address) -> None:
+    talk = answered(
+        world, conversations.add(world.home, conversations.begin(world.home, ["base", "left"], "Be brief."), PROMPT, SHORT)
+    )
+    seen = answered(world, conversations.add(world.home, talk, "And back?", SHORT))
+    for place in (0, 1):
+        said = [turn["content"] for turn in seen.messages(place, "x")]
+        assert said == [
+            "Be brief.", PROMPT, seen.turns[0].answers[place].text, "And back?", seen.turns[1].answers[place].text, "x",
+        ]  # fmt: skip
+
+
+def test_a_prompt_waits_for_the_end_of_the_one_before(world: World, address: Address) -> None:
+    talk = conversations.add(world.home, conversations.begin(world.home, ["base"]), PROMPT, SHORT)
+    with pytest.raises(BadInput, match="still being answered"):
+        conversations.add(world.home, talk, "Another", SHORT)
+    answered(world, talk)
+
+
+def test_a_model_that_is_not_there_fails_beside_one_that_answers(world: World, address: Address) -> None:
+    seen = answered(world, conversations.add(world.home, conversations.begin(world.home, ["base", "gone"]), PROMPT, SHORT))
+    assert [answer.status for answer in seen.turns[0].answers] == ["done", "failed"]
+    assert "gone" in (seen.turns[0].answers[1].error or "")
+    assert len(seen.messages(1, "x")) == 1, "what failed is not part of what the model is told later"
+
+
+def test_asking_again_keeps_the_history_where_the_models_are_the_same(world: World, address: Address) -> None:
+    talk = answered(world, conversations.add(world.home, conversations.begin(world.home, ["base"]), PROMPT, SHORT))
+    talk = answered(world, conversations.add(world.home, talk, "And back?", SHORT))
+    same = conversations.again(world.home, talk.id, ["base"], Sampling(seed=4, max_tokens=6))
+    other = conversations.again(world.home, talk.id, ["left"], SHORT)
+    assert [turn.prompt for turn in same.turns] == [PROMPT, "And back?"] and same.id != talk.id
+    assert [turn.prompt for turn in other.turns] == ["And back?"]
+    assert answered(world, same).turns[1].sampling.seed == 4
+    answered(world, other)
+
+
+@pytest.mark.parametrize("models", [[], ["base", "base"], ["a", "b", "c", "d", "e"]])
+def test_a_conversation_takes_one_to_four_different_models(models: list[str], world: World) -> None:
+    with pytest.raises(BadInput, match="1 to 4 different models"):
+        conversations.begin(world.home, models)
+
+
+@pytest.mark.parametrize("name", ["../host", "..", "a/b", "", "x" * 41, "gone"])
+def test_a_name_from_an_address_reaches_conversations_only(name: str, world: World) -> None:
+    for verb in (conversations.read, conversations.look, conversations.stop):
+        with pytest.raises(NotFound):
+            verb(world.home, name)
+
+
+@pytest.mark.parametrize("prompt", ["", "  \n", "x" * 100_001])
+def test_a_prompt_has_a_length(prompt: str, world: World) -> None:
+    with pytest.raises(BadInput, match="characters"):
+        conversations.add(world.home, conversations.begin(world.home, ["base"]), prompt, SHORT)
