@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from engine.data import curate
+from engine.data.columns import GROUP_ROWS
 from engine.errors import WrongShape
 
 USER, BOT = {"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}
@@ -214,7 +215,7 @@ def test_a_shape_that_is_asked_for_is_given(row, shape, expected, drafted, jsonl
     assert (draft.shape, draft.kept) == (shape, [expected])
 
 
-@pytest.mark.parametrize("texts", [1, 300])
+@pytest.mark.parametrize("texts", [1, 300, GROUP_ROWS + 1])
 def test_one_conversation_among_texts_makes_every_text_a_turn(texts, drafted, jsonl):
     rows = [{"prompt": "Hi", "completion": "Hello"}] * texts + [{"prompt": [USER, BOT, MORE], "completion": [BYE]}]
     assert drafted(jsonl(*rows)).kept == [{"prompt": [USER], "completion": [BOT]}] * texts + [

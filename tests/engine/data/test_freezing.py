@@ -224,6 +224,17 @@ def test_a_column_that_only_a_late_row_has_is_kept(drafted, jsonl):
     assert (draft.kept[0]["messages"], draft.kept[-1]["messages"], draft.kept[-1]["tools"]) == (said, named, [{"name": "look"}])
 
 
+def test_a_key_that_only_a_late_turn_has_is_kept(drafted, jsonl):
+    said = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    draft = drafted(jsonl(*[{"messages": said}] * GROUP_ROWS, {"messages": [said[0] | {"name": "Ann"}, said[1]]}))
+    assert (draft.kept[0]["messages"], draft.kept[-1]["messages"][0]["name"]) == (said, "Ann")
+
+
+def test_other_columns_follow_by_name(drafted, jsonl):
+    row = dict.fromkeys(("zeta", "beta", "prompt", "alpha", "omega", "mu"), 1) | {"prompt": "p"}
+    assert list(drafted(jsonl(row)).kept[0]) == ["prompt", "alpha", "beta", "mu", "omega", "zeta"]
+
+
 def test_columns_in_another_order_are_the_same_data(drafted, jsonl):
     assert drafted(jsonl({"prompt": "p", "a": 1, "b": 2})).sha256 == drafted(jsonl({"b": 2, "a": 1, "prompt": "p"})).sha256
 

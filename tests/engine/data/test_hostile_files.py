@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -147,6 +148,21 @@ def test_a_reader_that_is_no_longer_wanted_is_ended(home, tmp_path: Path, jsonl)
     path = jsonl(*[{"question": "a", "answer": "b"}] * 20_000)
     with pytest.raises(Rerun):
         curate.open_draft(path, home=home, progress=leave)
+    assert list(home.uploads.iterdir()) == []
+
+
+def test_an_interrupt_does_not_wait_for_a_file_that_gives_nothing(home, tmp_path: Path):
+    os.mkfifo(tmp_path / "a.jsonl")
+    held = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    begun = time.monotonic()
+    signal.setitimer(signal.ITIMER_REAL, 2)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            curate.open_draft(tmp_path / "a.jsonl", home=home)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, held)
+    assert time.monotonic() - begun < 20
     assert list(home.uploads.iterdir()) == []
 
 
