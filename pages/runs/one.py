@@ -11,7 +11,9 @@ from storage import events
 from storage.home import Home
 from storage.records import LIVE, Run
 
-EVERY_LIVE, EVERY_ENDED = 1.0, 5.0  # seconds between two looks
+EVERY_LIVE, EVERY_ENDED = 1.0, 5.0  # seconds between two looks at where a run stands
+# charts cost the browser more than all the rest, and on a small machine it shares the processor with the training
+EVERY_CURVE = 600.0
 TABS = ("Curves", "Samples", "Log", "Recipe")
 
 
@@ -21,30 +23,37 @@ def show(home: Home, run: Run) -> None:
     view.header(known)
     actions(home, known)
     messages.kept("run")
-    every = EVERY_LIVE if run.status in LIVE else EVERY_ENDED
-    st.fragment(body, run_every=every)(home, run)
+    lives = run.status in LIVE
+    st.fragment(head, run_every=EVERY_LIVE if lives else EVERY_ENDED)(home, run)
+    st.fragment(details, run_every=EVERY_CURVE if lives else None)(home, run)
 
 
-def body(home: Home, drawn: Run) -> None:
-    """Draw what changes while a run lives; when its state has changed, the whole page is drawn anew."""
+def head(home: Home, drawn: Run) -> None:
+    """Draw where the run stands; when its state has changed, the whole page is drawn anew."""
     run = submit.find(home, drawn.id)
     if (run.status, run.stop_requested) != (drawn.status, drawn.stop_requested):
         st.rerun()
-    known, now = facts.gather(home, run), health.view(home, run)
+    now = health.view(home, run)
     with messages.edge():
         if now.status in ("failed", "interrupted", "lost"):
-            failure(home, known, now)
+            failure(home, run, now)
         progress.draw(home, now)
+
+
+def details(home: Home, drawn: Run) -> None:
+    """Draw what the run has told so far."""
+    run = submit.find(home, drawn.id)
+    with messages.edge():
         if run.kind != "train":
-            view.result(known)
+            view.result(facts.gather(home, run))
             view.log(home, run)
             return
         tabs = dict(zip(TABS, st.tabs(TABS, key="show", bind="query-params"), strict=True))
         draw = {
-            "Curves": lambda: progress.curves_of(home, now),
+            "Curves": lambda: progress.curves_of(home, health.view(home, run)),
             "Samples": lambda: view.samples(home, run),
             "Log": lambda: view.log(home, run),
-            "Recipe": lambda: view.recipe(known),
+            "Recipe": lambda: view.recipe(facts.gather(home, run)),
         }
         for name, tab in tabs.items():
             if tab.open:
@@ -106,9 +115,8 @@ def resume(home: Home, run_id: int) -> None:
         messages.keep(problem, "run")
 
 
-def failure(home: Home, known: Facts, now: health.RunView) -> None:
+def failure(home: Home, run: Run, now: health.RunView) -> None:
     """Draw why a run ended badly and the one thing to do next."""
-    run = known.run
     if now.status == "lost":
         st.warning(
             "The run's process is gone, and the engine is about to find out why. "
