@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ SETTINGS: dict[str, Any] = {
     "evaluations": 20,
     "checkpoints": 20,
 }
+COMPILERS = ("c++", "g++", "clang++")
 
 
 def build(home: Home, tokens: int, samples_only: bool) -> int:
@@ -42,8 +44,9 @@ def build(home: Home, tokens: int, samples_only: bool) -> int:
     pocket.write_untrained(start, documents, SEED)
     base = registry.register_folder(home, start, "pocket-untrained", "pocket build")
     dataset = curate.add(home, data, "pocket-corpus", shape="text")
+    settings = SETTINGS | {"compile": any(map(shutil.which, COMPILERS))}
     run = submit.train(
-        home, method="pretrain", model=f"#{base.id}", dataset=f"#{dataset.id}", name="pocket-built", settings=SETTINGS, seed=7
+        home, method="pretrain", model=f"#{base.id}", dataset=f"#{dataset.id}", name="pocket-built", settings=settings, seed=7
     )
     supervisor.ensure(home)
     from engine.commands.runs import wait

@@ -1,4 +1,8 @@
-"""A run's curves: read thinned, named in the field's words, drawn live in one look, told in a sentence to who cannot see them."""
+"""A run's curves: read thinned, named in the field's words, drawn live in one look, told in a sentence to who cannot see them.
+
+They are drawn by ECharts, which updates in place: a zoomed or hovered curve stays so while values arrive. Other figures are
+Plotly's, see charts.py and the decisions.
+"""
 
 import math
 import time
@@ -9,11 +13,12 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from pages.parts.charts import DASHES, GRID
 from storage import events
 from storage.home import Home
 from storage.records import Run
 
+DASHES = ("solid", "dashed", "dotted")  # lines differ in their dash too: the colour is never the only sign
+GRID = {"left": 8, "right": 16, "top": 36, "bottom": 8, "containLabel": True}
 POINTS = 2000  # most points of one series that are sent to a browser
 DENSE = 30  # points from which a line is smoothed, and its points are no longer marked one by one
 SLOW_FROM = 20_000  # from so many steps on, reading a curve takes long enough to do it less often than every second

@@ -13,7 +13,7 @@ from storage.records import LIVE, Run
 
 EVERY_LIVE, EVERY_ENDED = 1.0, 5.0  # seconds between two looks at where a run stands
 # charts cost the browser more than all the rest, and on a small machine it shares the processor with the training
-EVERY_CURVE = 600.0
+EVERY_CURVE = 3.0
 TABS = ("Curves", "Samples", "Log", "Recipe")
 
 
