@@ -1,76 +1,35 @@
-"""Getting a real model: a short list to pick from, any other id or folder, whether it fits, and the download.
+"""The hub that models come from: what an id stands for, the download, the token for gated ones.
 
 Only configuration, tokenizer and safetensors files are fetched: nothing that could carry code. The token for gated models
 lies in a file of its own that only its owner can read, never in the database.
 """
 
+import fnmatch
+import hashlib
 import os
 import re
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.errors import BadInput, Unreachable
+import httpx
+
+from engine.errors import BadInput, Damaged, Unreachable
+from engine.offers import Offer, context_of
 from storage import files
 from storage.home import Home
 
 WANTED = ("*.safetensors", "*.safetensors.index.json", "config.json", "generation_config.json", "tokenizer*", "*.jinja", "*.model",
           "vocab.json", "merges.txt", "special_tokens_map.json", "added_tokens.json", "LICENSE*")  # fmt: skip
+PATIENCE = 10.0  # seconds for the hub to tell what an id stands for
+PIECE = 1 << 20  # bytes between two looks whether to stop
+TRIES = 5  # times that a broken connection is taken up again without a byte having come
+PARTS = ".parts"  # the folder of files that are not whole yet, and of the marks of those that are
 RESERVE = 1_000_000_000  # bytes of disk that a download leaves free
 ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
-
-
-@dataclass(frozen=True)
-class Offer:
-    """A model worth starting from: id on the hub, number of weights, licence, context in tokens, what it is good for."""
-
-    id: str
-    parameters: int
-    license: str
-    context: int
-    about: str
-
-
-OFFERS = (
-    Offer(
-        "HuggingFaceTB/SmolLM2-135M-Instruct",
-        134_500_000,
-        "apache-2.0",
-        8192,
-        "Small enough for a laptop's CPU; follows instructions",
-    ),
-    Offer("HuggingFaceTB/SmolLM2-360M-Instruct", 361_800_000, "apache-2.0", 8192, "Still trains on a CPU with patience"),
-    Offer("Qwen/Qwen3-0.6B", 596_000_000, "apache-2.0", 40960, "The smallest Qwen3; thinks aloud if asked"),
-    Offer("Qwen/Qwen3-0.6B-Base", 596_000_000, "apache-2.0", 32768, "The same before post-training"),
-    Offer("HuggingFaceTB/SmolLM2-1.7B-Instruct", 1_711_000_000, "apache-2.0", 8192, "A good size for one consumer GPU"),
-    Offer("Qwen/Qwen3-1.7B", 1_720_000_000, "apache-2.0", 40960, "Strong for its size in many languages"),
-    Offer("HuggingFaceTB/SmolLM3-3B", 3_075_000_000, "apache-2.0", 65536, "Open recipe from data to weights"),
-    Offer("Qwen/Qwen3-4B", 4_022_000_000, "apache-2.0", 40960, "Needs a GPU of 16 GB for LoRA"),
-    Offer("Qwen/Qwen3-8B", 8_191_000_000, "apache-2.0", 40960, "Needs a GPU of 24 GB for LoRA"),
-)
-
-
-@dataclass(frozen=True)
-class Need:
-    """Memory to chat with a model and to train it, in bytes, against what is free."""
-
-    chat: int
-    lora: int
-    full: int
-
-    def label(self, work: str, free: int) -> str:
-        """``fits``, ``tight`` (more than four fifths of what is free) or ``exceeds``."""
-        need = {"chat": self.chat, "lora": self.lora, "full": self.full}[work]
-        return "exceeds" if need > free else "tight" if need > 0.8 * free else "fits"
-
-
-def need(parameters: int, gpu: bool) -> Need:
-    """What a model of this size takes: 2 bytes a weight to chat on a GPU (4 on a CPU), 4 for a frozen base, 16 for a trained one."""
-    activations = int(parameters * 1.0) + 500_000_000
-    chat = parameters * (2 if gpu else 4) + 500_000_000
-    return Need(chat, int(parameters * 4.3) + activations, parameters * 16 + activations)
 
 
 def token_file(home: Home) -> Path:
@@ -109,96 +68,173 @@ def folder_of(home: Home, id: str) -> Path:
     return home.models / id.replace("/", "--")
 
 
+@dataclass(frozen=True)
+class _File:
+    """One file of a repository: ``hash`` is the sha256 of a large file, and the git blob id of a small one."""
+
+    name: str
+    size: int
+    hash: str
+    url: str
+
+
+def look_up(home: Home, id: str) -> Offer:
+    """What the hub tells of a model before anything large is fetched. Unreachable and BadInput as for ``download``."""
+    told, wanted = _listing(home, check_id(id))
+    config = next((f for f in wanted if f.name == "config.json"), None)
+    if config is None:
+        raise BadInput(f"{id} has no config.json, so it is no model that Temper can load. Choose another one.")
+    with _client(home) as client:
+        described = _asking(id, lambda: client.get(config.url).raise_for_status().json())
+    card = told.card_data.to_dict() if told.card_data else {}
+    weights = sum(f.size for f in wanted if f.name.endswith(".safetensors"))
+    return Offer(
+        told.id,
+        told.safetensors.total if told.safetensors else weights // 2,
+        str(card.get("license_name") or card.get("license") or "not stated"),
+        context_of(described),
+        "Gated: its terms have to be accepted on the hub first" if told.gated else "",
+        sum(f.size for f in wanted),
+    )
+
+
 def download(home: Home, id: str, progress: Callable[[float], None], stopped: Callable[[], bool]) -> Path | None:
-    """Fetch the files of ``id``; what was fetched before is kept. None when it was stopped on the way.
+    """Fetch the files of ``id``; what was fetched before is kept, to the byte. None when it was stopped on the way.
 
     Unreachable when the hub, the id or the right to it is missing; BadInput when the disk is too small or the repository
-    has no safetensors weights. ``progress`` hears the share of bytes that is there.
+    has no safetensors weights; Damaged when a file is not what the hub says it is. ``progress`` hears the share of bytes
+    that is there.
     """
-    from huggingface_hub import snapshot_download
-
-    id, token, folder = check_id(id), read_token(home) or False, folder_of(home, id)
-    plan = _asking(id, lambda: snapshot_download(id, allow_patterns=list(WANTED), local_dir=folder, token=token, dry_run=True))
-    if not any(item.filename.endswith(".safetensors") for item in plan):
-        raise BadInput(
-            f"{id} has no safetensors weights. Other formats can carry code and are never loaded. Choose another model."
-        )
-    total = sum(item.file_size or 0 for item in plan)
-    missing = sum(item.file_size or 0 for item in plan if item.will_download)
+    id = check_id(id)
+    folder, (_, wanted) = folder_of(home, id), _listing(home, id)
+    total = sum(file.size for file in wanted)
+    there = sum(file.size if _is_whole(folder, file) else _size(_part(folder, file)) for file in wanted)
     free = shutil.disk_usage(home.root).free
-    if missing + RESERVE > free:
+    if total - there + RESERVE > free:
         raise BadInput(
-            f"{id} needs {missing / 1e9:.1f} GB more on disk, and {free / 1e9:.1f} GB are free. Free some space first."
+            f"{id} needs {(total - there) / 1e9:.1f} GB more on disk, and {free / 1e9:.1f} GB are free. Free some space first."
         )
-    there = total - missing
-    for item in plan:
-        if stopped():
-            return None
-        if item.will_download and not _fetch(id, item.filename, folder, token, there, total, progress, stopped):
-            return None
-        there += (item.file_size or 0) if item.will_download else 0
-        progress(there / max(total, 1))
+
+    def came(count: int) -> None:
+        nonlocal there
+        there += count
+        progress(min(1.0, there / max(total, 1)))
+
+    with _client(home) as client:
+        for file in wanted:
+            if _is_whole(folder, file):
+                continue
+            if not _asking(id, lambda file=file: _fetch(client, file, _part(folder, file), came, stopped)):
+                return None
+            _keep(id, folder, file)
     return folder
 
 
-class _Stopped(Exception):
-    """Raised inside a download when its run is to stop; what was fetched so far stays for the next time."""
+def _listing(home: Home, id: str) -> tuple[Any, list[_File]]:
+    """What the hub tells of a repository, and the files of it that are wanted, at the commit it stands at now."""
+    from huggingface_hub import HfApi, hf_hub_url
+
+    token = read_token(home) or False
+    told = _asking(id, lambda: HfApi().model_info(id, files_metadata=True, timeout=PATIENCE, token=token))
+    wanted = [
+        _File(f.rfilename, f.size or 0, f.lfs.sha256 if f.lfs else f.blob_id, hf_hub_url(id, f.rfilename, revision=told.sha))
+        for f in told.siblings or []
+        if "/" not in f.rfilename and any(fnmatch.fnmatch(f.rfilename, pattern) for pattern in WANTED)
+    ]
+    if not any(file.name.endswith(".safetensors") for file in wanted):
+        raise BadInput(
+            f"{id} has no safetensors weights. Other formats can carry code and are never loaded. Choose another model."
+        )
+    return told, wanted
 
 
-def _fetch(
-    id: str,
-    name: str,
-    folder: Path,
-    token: Any,
-    there: int,
-    total: int,
-    progress: Callable[[float], None],
-    stopped: Callable[[], bool],
-) -> bool:
-    """One file, telling the progress; False when it was stopped."""
-    from huggingface_hub import hf_hub_download
-    from tqdm.auto import tqdm
+def _client(home: Home) -> httpx.Client:
+    token = read_token(home)
+    # httpx drops the token by itself where the hub sends on to another host
+    headers = {"accept-encoding": "identity"} | ({"authorization": f"Bearer {token}"} if token else {})
+    return httpx.Client(headers=headers, follow_redirects=True, timeout=httpx.Timeout(PATIENCE, read=60.0))
 
-    class Told(tqdm):
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **{**kwargs, "disable": True})
-            self.read = kwargs.get("initial") or 0
 
-        def update(self, n: float | None = 1) -> None:
-            if stopped():
-                raise _Stopped
-            self.read += n or 0
-            progress(min(1.0, (there + self.read) / max(total, 1)))
+def _part(folder: Path, file: _File) -> Path:
+    return folder / PARTS / f"{file.hash}-{file.name}"
 
-    try:
-        _asking(id, lambda: hf_hub_download(id, name, local_dir=folder, token=token, tqdm_class=Told))
-    except _Stopped:
-        return False
+
+def _mark(folder: Path, file: _File) -> Path:
+    return folder / PARTS / f"{file.name}.whole"
+
+
+def _is_whole(folder: Path, file: _File) -> bool:
+    """Whether the file lies there as the hub has it: what was checked is marked with its hash."""
+    mark, path = _mark(folder, file), folder / file.name
+    return mark.exists() and mark.read_text(encoding="utf-8") == file.hash and _size(path) == file.size
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _fetch(client: httpx.Client, file: _File, part: Path, came: Callable[[int], None], stopped: Callable[[], bool]) -> bool:
+    """Bring the part up to its size; False when it was stopped. A connection that breaks is taken up again."""
+    part.parent.mkdir(parents=True, exist_ok=True)
+    tries = TRIES
+    while (have := _size(part)) < file.size or not part.exists():
+        try:
+            with client.stream("GET", file.url, headers={"range": f"bytes={have}-"} if have else {}) as answer:
+                answer.raise_for_status()
+                if have and answer.status_code != 206:
+                    came(-have)  # the server sends all of it again
+                with part.open("ab" if answer.status_code == 206 else "wb") as out:
+                    for piece in answer.iter_raw(PIECE):
+                        out.write(piece)
+                        came(len(piece))
+                        if stopped():
+                            return False
+        except httpx.TransportError:
+            if tries <= 1 or stopped():
+                raise
+            time.sleep(1.0)
+        tries = TRIES if _size(part) > have else tries - 1
+        if not tries:
+            break  # it ends before its size, again and again: the check says so
     return True
+
+
+def _keep(id: str, folder: Path, file: _File) -> None:
+    """Give a fetched file its name, after its size and hash were checked."""
+    part = _part(folder, file)
+    if _size(part) != file.size or _hash(part, file) != file.hash:
+        part.unlink()
+        raise Damaged(
+            f"{file.name} of {id} did not arrive as the hub describes it, and was thrown away. Resume fetches it again."
+        )
+    files.take_name(part, folder / file.name)
+    files.write_text(_mark(folder, file), file.hash)
+
+
+def _hash(part: Path, file: _File) -> str:
+    if len(file.hash) == 64:
+        return files.sha256(part)
+    return hashlib.sha1(b"blob %d\0" % file.size + part.read_bytes(), usedforsecurity=False).hexdigest()
 
 
 def _asking(id: str, ask: Callable[[], Any]) -> Any:
     """What the hub answers, its refusals in words."""
-    import httpx
+    import httpx2
     from huggingface_hub import errors
 
+    gated = f"{id} is gated: accept its terms on the hub, then save a token of your account here."
     try:
         return ask()
     except errors.GatedRepoError as problem:
-        raise Unreachable(f"{id} is gated: accept its terms on the hub, then save a token of your account here.") from problem
+        raise Unreachable(gated) from problem
     except errors.RepositoryNotFoundError as problem:
         raise Unreachable(
             f"The hub knows no model {id}, or it is private. Check the id, or save a token that may read it."
         ) from problem
-    except (
-        errors.HfHubHTTPError,
-        errors.LocalEntryNotFoundError,
-        errors.OfflineModeIsEnabled,
-        httpx.HTTPError,
-        OSError,
-    ) as problem:
-        if isinstance(problem, OSError) and problem.errno == 28:
-            raise
-        raise Unreachable(
-            f"{id} could not be fetched: {str(problem).splitlines()[0]} Check the network; what is here already is kept."
-        ) from problem
+    except httpx.HTTPStatusError as problem:
+        if problem.response.status_code in (401, 403):
+            raise Unreachable(gated) from problem
+        raise Unreachable(f"The hub answered {problem.response.status_code} for a file of {id}. Try again later.") from problem
+    except (errors.OfflineModeIsEnabled, httpx.HTTPError, httpx2.HTTPError) as problem:
+        said = str(problem).splitlines() or [type(problem).__name__]
+        raise Unreachable(f"{id} could not be fetched: {said[0]} Check the network; what is here already is kept.") from problem

@@ -9,6 +9,7 @@ from engine.errors import BadInput, NotFound, TryLater
 from engine.generation import fingerprint as prints
 from engine.jobs import checkpoints
 from engine.methods.method import Trained
+from engine.offers import context_of
 from storage import events, files, models, runs
 from storage.home import Home
 from storage.records import LIVE, Checkpoint, Model, Run
@@ -65,7 +66,7 @@ def register_folder(home: Home, folder: Path, name: str, source: str, license: s
     return models.insert(
         home, name=name, kind="model", path=str(folder), base_id=None, run_id=None,
         fingerprint=prints.fingerprint(folder, None, template.text, dtype), parameters=_count_parameters(folder),
-        bytes=files.size(folder), dtype=dtype, context=int(text.get("max_position_embeddings") or 0),
+        bytes=files.size(folder), dtype=dtype, context=context_of(config),
         license=license, template=template.source, source=source,
     )  # fmt: skip
 

@@ -27,6 +27,14 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
+def take_name(beside: Path, path: Path) -> None:
+    """Make the bytes of ``beside`` durable, then its name: ``path`` is the old file or the whole new one, never half."""
+    with beside.open("rb") as file:
+        os.fsync(file.fileno())
+    os.replace(beside, path)
+    sync_folder(path.parent)
+
+
 @contextmanager
 def writing(path: Path) -> Iterator[Path]:
     """A temporary path beside ``path`` to write to; on success it is synced and takes the name, on failure it is gone."""
@@ -36,10 +44,7 @@ def writing(path: Path) -> Iterator[Path]:
     beside = Path(name)
     try:
         yield beside
-        with beside.open("rb") as file:
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-        sync_folder(path.parent)
+        take_name(beside, path)
     finally:
         beside.unlink(missing_ok=True)
 

@@ -8,6 +8,7 @@ RUN_KINDS = ("train", "measure", "export", "download", "build")
 LIVE = ("queued", "running")
 ENDED = ("succeeded", "failed", "stopped", "interrupted")
 STATUSES = LIVE + ENDED
+KINDS = ("train", "measure", "export", "download")
 
 
 @dataclass(frozen=True)

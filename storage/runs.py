@@ -6,7 +6,7 @@ from typing import Any
 
 from storage import db
 from storage.home import Home
-from storage.records import ENDED, Run
+from storage.records import ENDED, KINDS, Run
 
 INSERT = """
 INSERT INTO run (kind, name, status, request, token, parent_id, priority, created_at)
@@ -16,7 +16,8 @@ RETURNING *
 """
 CLAIM = """
 UPDATE run SET status = 'running', attempt = attempt + 1, started_at = COALESCE(started_at, :now), ended_at = NULL
-WHERE id = (SELECT id FROM run WHERE status = 'queued' ORDER BY priority, id LIMIT 1) AND status = 'queued'
+WHERE id = (SELECT id FROM run WHERE status = 'queued' AND kind IN (SELECT value FROM json_each(:kinds))
+            ORDER BY priority, id LIMIT 1) AND status = 'queued'
 RETURNING *
 """
 END = """
@@ -63,10 +64,10 @@ def insert(home: Home, *, kind: str, name: str, request: dict[str, Any], token: 
         return _record(connection.execute(INSERT, values).fetchone())
 
 
-def claim(home: Home) -> Run | None:
-    """Take the next queued run, or None. Two callers never get the same one."""
+def claim(home: Home, kinds: Sequence[str] = KINDS) -> Run | None:
+    """Take the next queued run of one of these kinds, or None. Two callers never get the same one."""
     with db.transaction(home) as connection:
-        row = connection.execute(CLAIM, {"now": db.now()}).fetchone()
+        row = connection.execute(CLAIM, {"now": db.now(), "kinds": json.dumps(list(kinds))}).fetchone()
         return _record(row) if row else None
 
 

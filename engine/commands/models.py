@@ -1,11 +1,13 @@
-"""``models list | show | get | export | delete``, ``ask`` and ``pocket build``."""
+"""``models list | show | get | offers | token | export | delete`` and ``ask``."""
 
 import argparse
+import sys
 from pathlib import Path
 
-from engine import registry
+from engine import hub, machine, registry
 from engine.commands import output, runs
 from engine.jobs import submit
+from engine.offers import OFFERS, WORKS, fits
 from storage import evaluations, models
 from storage.home import Home
 
@@ -25,6 +27,12 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", comm
     get.add_argument("--name", help="name in the registry; the folder's by default")
     get.add_argument("--wait", action="store_true", help="wait for the end of a download")
     get.set_defaults(command=_get)
+    offers = group.add_parser("offers", parents=[common], help="models to start from, or one hub id, and whether they fit here")
+    offers.add_argument("id", nargs="?", help="any hub id, looked up before anything large is fetched")
+    offers.set_defaults(command=_offers)
+    token = group.add_parser("token", help="keep the token for gated models; it is read from standard input")
+    token.add_argument("--remove", action="store_true", help="forget the token instead")
+    token.set_defaults(command=_token)
     export = group.add_parser("export", parents=[common], help="write a model as a folder")
     export.add_argument("model")
     export.add_argument("folder", type=Path)
@@ -77,6 +85,26 @@ def _get(home: Home, given: argparse.Namespace) -> int:
         return runs.queued(home, submit.download(home, given.source), given)
     model = registry.register_folder(home, folder, given.name or folder.name, str(folder))
     output.as_json(model)
+    return 0
+
+
+def _offers(home: Home, given: argparse.Namespace) -> int:
+    here = machine.look(home)
+    found = [(o, fits(o.parameters, here)) for o in ([hub.look_up(home, given.id)] if given.id else OFFERS)]
+    if given.json:
+        output.as_json([{**output.plain(offer), "fits": labels} for offer, labels in found])
+    else:
+        rows = [
+            (o.id, f"{o.parameters / 1e6:,.0f}M", f"{o.bytes / 1e9:.1f} GB", o.license, str(o.context), *labels.values())
+            for o, labels in found
+        ]
+        output.table(rows, ("model", "weights", "download", "licence", "context", *WORKS))
+    return 0
+
+
+def _token(home: Home, given: argparse.Namespace) -> int:
+    hub.save_token(home, "" if given.remove else sys.stdin.readline())
+    output.note("The token is forgotten." if given.remove else f"The token is kept in {hub.token_file(home)}, for you alone.")
     return 0
 
 

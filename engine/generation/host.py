@@ -16,20 +16,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
+from engine.environment import OFFLINE, POLITE, PRIVATE, QUIET
 from engine.jobs import processes
 from storage.home import Home
 
 PLACE = "host.json"
-ENVIRONMENT = {  # set before any library is imported that looks at it: nothing here looks for the network
-    "HF_HUB_OFFLINE": "1",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "DO_NOT_TRACK": "1",
-    "TOKENIZERS_PARALLELISM": "false",
-    "TRANSFORMERS_VERBOSITY": "error",
-    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-    # beside a training run, threads that spin while they wait for each other hold up both: measured, more than ten times
-    "OMP_WAIT_POLICY": "PASSIVE",
-}
+# nothing here looks for the network
+ENVIRONMENT = PRIVATE | QUIET | OFFLINE | POLITE | {"TRANSFORMERS_VERBOSITY": "error"}
 LOST = 2.0  # seconds between two looks whether the home still names this host
 KEPT_OPEN = 300  # seconds that an idle connection stays
 CLOSING = 2  # seconds that open streams have to end

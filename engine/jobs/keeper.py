@@ -1,8 +1,8 @@
 """The small parent of a worker: it waits for it, and writes down how it ended, so that the cause is known even when the
 engine was down. It imports nothing heavy and does nothing else.
 
-The supervisor starts a keeper with a pipe as its standard input and writes the numbers of a run and its attempt to it. When the pipe closes
-before that, the supervisor is gone and the idle worker ends; after that the worker goes on.
+The supervisor starts a keeper with a pipe as its standard input and writes the numbers of a run and its attempt to it. When
+the pipe closes before that, the supervisor is gone and the idle worker ends; after that the worker goes on.
 """
 
 import json
@@ -12,12 +12,10 @@ import subprocess
 import sys
 import threading
 
+from engine.environment import POLITE
 from engine.jobs import failures, processes
 from storage import files
 from storage.home import Home
-
-# threads that wait for each other sleep instead of spinning: a trainer, a chat and a page share these cores
-THREADS = {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"}
 
 
 def main(root: str) -> int:
@@ -27,7 +25,7 @@ def main(root: str) -> int:
     with (home.logs / "worker.log").open("ab") as log:
         worker = subprocess.Popen(
             [sys.executable, "-m", "engine.jobs.worker", root],
-            stdin=subprocess.PIPE, stdout=log, stderr=log, process_group=0, env={**os.environ, **THREADS},
+            stdin=subprocess.PIPE, stdout=log, stderr=log, process_group=0, env={**os.environ, **POLITE},
         )  # fmt: skip
     claimed: list[tuple[int, int]] = []
     threading.Thread(target=_pass_on, args=(worker, claimed), daemon=True).start()

@@ -86,8 +86,10 @@ def export(home: Home, *, model: str, folder: str, merged: bool = False, token: 
 
 
 def download(home: Home, id: str, token: str | None = None) -> Run:
-    """Queue the download of a model from the hub; it is registered when it is whole."""
-    return runs.insert(home, kind="download", name=hub.check_id(id), request={"id": hub.check_id(id)}, token=token)
+    """Queue the download of a model from the hub; it is registered when it is whole. One that is under way is given back."""
+    id = hub.check_id(id)
+    under_way = next((run for run in live(home) if run.kind == "download" and run.request["id"] == id), None)
+    return under_way or runs.insert(home, kind="download", name=id, request={"id": id}, token=token)
 
 
 def find(home: Home, run_id: int) -> Run:

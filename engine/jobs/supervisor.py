@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import IO
@@ -18,12 +19,15 @@ from engine.errors import TryLater
 from engine.jobs import health, processes
 from storage import db, runs
 from storage.home import Home
+from storage.records import Run
 
 TICK = 0.2  # seconds
 STOP_GRACE = 10.0  # seconds between a stop that is asked for and one that is made
 ORPHAN_GRACE = 20.0  # seconds after its start until an engine gives claimed runs without a worker back to the queue
 START_WAIT = 60.0
 LOCK_WAIT = 1.0  # a page that looks whether an engine runs holds the lock for a moment
+# kinds of runs, one run of each lane at a time: a download waits for the network, and nothing should wait for it
+LANES = (("train", "measure", "export"), ("download",))
 
 
 class Supervisor:
@@ -34,7 +38,7 @@ class Supervisor:
         self.ending = False
         self.leave_runs = False
         self.warm: subprocess.Popen[bytes] | None = None
-        self.keepers: list[subprocess.Popen[bytes]] = []
+        self.keepers: dict[int, subprocess.Popen[bytes]] = {}  # by run
         self.began = time.monotonic()
         self.reconciled = 0.0
         self.warm_after = 0.0
@@ -58,7 +62,7 @@ class Supervisor:
 
     def tick(self) -> None:
         """One look at everything."""
-        self.keepers = [k for k in self.keepers if k.poll() is None]
+        self.keepers = {run_id: keeper for run_id, keeper in self.keepers.items() if keeper.poll() is None}
         if self.warm is not None and self.warm.poll() is not None:
             self.warm, self.warm_after = None, time.monotonic() + 5  # it died idle: not again at once
         running = runs.in_status(self.home, "running")
@@ -71,8 +75,9 @@ class Supervisor:
         queued = runs.in_status(self.home, "queued")
         if self.warm is None and (queued or not running) and time.monotonic() >= self.warm_after:
             self._start_warm()
-        if queued and not running and self.warm is not None:
-            self._hand_over()
+        for lane in LANES:
+            if self.warm is not None and _in(lane, queued) and not _in(lane, running):
+                self._hand_over(lane)
 
     def _start_warm(self) -> None:
         log = (self.home.logs / "worker.log").open("ab")
@@ -82,9 +87,9 @@ class Supervisor:
         )  # fmt: skip
         log.close()
 
-    def _hand_over(self) -> None:
+    def _hand_over(self, lane: tuple[str, ...]) -> None:
         assert self.warm is not None and self.warm.stdin is not None
-        run = runs.claim(self.home)
+        run = runs.claim(self.home, lane)
         if run is None:
             return
         folder = self.home.run(run.id)
@@ -97,7 +102,7 @@ class Supervisor:
             keeper.stdin.close()  # type: ignore[union-attr]
         except BrokenPipeError:
             runs.unclaim(self.home, run.id)
-        self.keepers.append(keeper)
+        self.keepers[run.id] = keeper
 
     def _enforce_stop(self, run_id: int) -> None:
         asked = runs.stop_requested_at(self.home, run_id)
@@ -113,8 +118,7 @@ class Supervisor:
             return
         for run in runs.in_status(self.home, "running"):
             folder = self.home.run(run.id)
-            mine = any(k.poll() is None for k in self.keepers)
-            if not mine and not health.alive(self.home, run.id) and not (folder / "worker.json").exists():
+            if run.id not in self.keepers and not health.alive(self.home, run.id) and not (folder / "worker.json").exists():
                 runs.unclaim(self.home, run.id)
 
     def close(self) -> None:
@@ -132,6 +136,10 @@ class Supervisor:
                 self._enforce_stop(run.id)
             health.reconcile(self.home)
             time.sleep(TICK)
+
+
+def _in(lane: tuple[str, ...], those: Iterable[Run]) -> bool:
+    return any(run.kind in lane for run in those)
 
 
 def _project() -> Path:

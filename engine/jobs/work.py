@@ -105,12 +105,12 @@ def download(home: Home, run: Run, reporter: RunReporter) -> Outcome:
             told[0] = share
             reporter.phase("downloading", share)
 
+    license = hub.look_up(home, id).license
     reporter.phase("downloading", 0.0)
     folder = hub.download(home, id, progress, reporter.stop_requested)
     if folder is None:
         return Outcome(stopped=True)
     known = next((m for m in models.all(home) if m.path == str(folder)), None)
-    license = next((offer.license for offer in hub.OFFERS if offer.id == id), None)
     made = known or registry.register_folder(home, folder, id.split("/")[-1].lower(), id, license)
     return Outcome({"model": made.name, "model_id": made.id, "fingerprint": made.fingerprint})
 

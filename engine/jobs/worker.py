@@ -10,22 +10,13 @@ import sys
 import traceback
 import warnings
 
+from engine.environment import PRIVATE, QUIET
 from engine.jobs import failures, processes
 from engine.jobs.reporter import RunReporter
 from storage import db, runs
 from storage.home import Home
 
-ENVIRONMENT = {
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "DO_NOT_TRACK": "1",
-    "TRL_DISABLE_TELEMETRY": "1",
-    "TRL_EXPERIMENTAL_SILENCE": "1",
-    "TOKENIZERS_PARALLELISM": "false",
-    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-    "TRANSFORMERS_VERBOSITY": "warning",
-}
-
-
+ENVIRONMENT = PRIVATE | QUIET | {"TRANSFORMERS_VERBOSITY": "warning"}
 STOPPED = ("Stopped as asked.", "Stopped as asked. The checkpoint is kept.")
 LOCK_WAIT = 20.0  # seconds
 

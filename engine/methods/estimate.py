@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-import psutil
-
+from engine import machine
 from storage import events, models, runs
 from storage.home import Home
 from storage.records import Model
@@ -13,6 +12,7 @@ ADAM_BYTES = 16  # float32 weights, gradients and two moments of each trained we
 FROZEN_BYTES = 4  # float32 weights of a frozen base
 ACTIVATION = 60  # bytes per token and root of the number of weights, measured on small Qwen3 models
 WORKER_BYTES = 900_000_000  # a worker with its libraries before it has a model
+HOST_BYTES = 500_000_000  # the model host with its libraries before it has a model
 LOOKED_AT = 50  # earlier runs to learn the pace from
 
 
@@ -28,22 +28,36 @@ class Estimate:
     basis: str
 
 
+def training_bytes(parameters: int, tuning: str, tokens: int) -> int:
+    """Memory in bytes to train a model of so many weights with batches of so many tokens; ``tuning`` is lora or full."""
+    lora = tuning == "lora"
+    trained = int(parameters * (0.02 if lora else 1.0))
+    frozen = FROZEN_BYTES * parameters if lora else 0
+    return trained * ADAM_BYTES + frozen + int(ACTIVATION * tokens * parameters**0.5) + WORKER_BYTES
+
+
+def chat_bytes(parameters: int, gpu: bool) -> int:
+    """Memory in bytes to answer with a model: its weights in bfloat16 on a GPU and float32 on a CPU, and the host."""
+    return parameters * (2 if gpu else FROZEN_BYTES) + HOST_BYTES
+
+
+def label(need: int, free: int) -> str:
+    """``fits``, ``tight`` (more than four fifths of what is free) or ``exceeds``."""
+    return "exceeds" if need > free else "tight" if need > 0.8 * free else "fits"
+
+
 def estimate(home: Home, model: Model, settings: Any, rows: int, mean_length: float, longest: int) -> Estimate:
     """The memory and time of a run over ``rows`` rows with these settings."""
-    lora = settings.tuning == "lora"
-    trained = model.parameters * (0.02 if lora else 1.0)
     batch = settings.micro_batch or settings.batch_size
-    activations = ACTIVATION * batch * min(longest, settings.max_length) * model.parameters**0.5
-    memory = int(trained * ADAM_BYTES + (FROZEN_BYTES * model.parameters if lora else 0) + activations + WORKER_BYTES)
-    available = psutil.virtual_memory().available
-    fits = "exceeds" if memory > available else "tight" if memory > 0.8 * available else "fits"
+    memory = training_bytes(model.parameters, settings.tuning, batch * min(longest, settings.max_length))
+    available = machine.look(home).memory_free
     kept = rows * (1 - settings.evaluate_share)
     steps = settings.steps or max(1, round(settings.epochs * kept / settings.batch_size))
     pace, count = _pace(home, model)
     tokens = steps * settings.batch_size * min(mean_length, settings.max_length)
     seconds = tokens / pace if pace else None
     basis = f"from {count} earlier runs of this model on this machine" if pace else "no run of this model was measured here yet"
-    return Estimate(memory, available, fits, steps, seconds, basis)
+    return Estimate(memory, available, label(memory, available), steps, seconds, basis)
 
 
 def _pace(home: Home, model: Model) -> tuple[float | None, int]:

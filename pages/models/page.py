@@ -4,17 +4,17 @@ from functools import partial
 
 import streamlit as st
 
-from engine import registry
+from engine import hub, registry
 from engine.errors import TemperError
 from engine.jobs import submit, supervisor
-from pages.models import disk, lineage, scores, view
+from pages.models import disk, getting, lineage, scores, view
 from pages.parts import inert, messages, session
 from storage import models
 from storage.home import Home
 from storage.records import Model
 
 home = session.home()
-REGISTRY, DISK = "Registry", "Disk"
+REGISTRY, GET, DISK = "Registry", "Get a model", "Disk"
 
 
 def measure(model: Model) -> None:
@@ -54,6 +54,47 @@ def add() -> None:
     messages.done(f"{inert.plain(made.name)} is registered.", ":material/deployed_code:")
 
 
+def look_up() -> None:
+    """Ask the hub what an id stands for."""
+    try:
+        st.session_state["looked_up"] = hub.look_up(home, getting.asked_id())
+    except TemperError as problem:
+        st.session_state.pop("looked_up", None)
+        messages.keep(problem, "look_up")
+
+
+def download(id: str) -> None:
+    """Queue the download of a model."""
+    try:
+        submit.download(home, id, token=session.token(f"download {id}"))
+        supervisor.ensure(home)
+    except TemperError as problem:
+        messages.keep(problem, "download")
+
+
+def stop(run_id: int) -> None:
+    """Ask a download to stop."""
+    try:
+        submit.stop(home, run_id)
+    except TemperError as problem:
+        messages.keep(problem, "download")
+
+
+def resume(run_id: int) -> None:
+    """Let a download go on."""
+    try:
+        submit.resume(home, run_id)
+        supervisor.ensure(home)
+    except TemperError as problem:
+        messages.keep(problem, "download")
+
+
+def save_token() -> None:
+    """Keep the token that was typed, and clear the field."""
+    hub.save_token(home, st.session_state["hub_token"])
+    st.session_state["hub_token"] = ""
+
+
 def clear(run_ids: list[int], keep: int) -> None:
     """Remove checkpoints of these runs."""
     for run_id in run_ids:
@@ -68,15 +109,22 @@ def delete(home: Home, model: Model) -> None:
 
 view.title()
 shown = st.segmented_control(
-    "View", (REGISTRY, DISK), default=REGISTRY, key="models_view", required=True, label_visibility="collapsed"
+    "View",
+    (REGISTRY, GET, DISK),
+    default=REGISTRY,
+    key="models_view",
+    required=True,
+    label_visibility="collapsed",
+    bind="query-params",
 )
 with messages.edge():
     if shown == DISK:
         disk.checkpoints(home, clear)
+    elif shown == GET:
+        getting.draw(home, getting.Verbs(look_up, download, stop, resume, save_token, partial(hub.save_token, home, ""), add))
     else:
         found = models.all(home)
         chosen = view.registry(home, found)
-        view.add(add)
         if chosen is not None:
             view.heading(chosen)
             lineage.chain(home, chosen)

@@ -4,6 +4,7 @@ It stands apart from app.py, which Streamlit runs anew for every look at a page,
 """
 
 import argparse
+import os
 import signal
 import socket
 import sys
@@ -12,6 +13,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from engine.environment import PRIVATE
 from engine.errors import TemperError
 from engine.launch import start
 from pages.parts.guard import Guard
@@ -52,6 +54,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m pages.parts.serve", description="Serve the app of one home.")
     parser.add_argument("--port", type=int, default=start.PORT, help="the first port to try")
     given = parser.parse_args(arguments)
+    os.environ.update(PRIVATE)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     home = Home.resolve()
     try:

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from engine import hub
+from engine.jobs import submit
 from storage import events, models, runs
 from storage.home import Home
 from tests import filled
@@ -42,12 +44,51 @@ def test_measuring_queues_a_run_against_the_base_once(full: dict[str, Any], engi
 
 
 def test_a_folder_that_is_no_model_is_refused_in_words(empty_home: Home, tmp_path: Path) -> None:
-    app = open_page("models")
+    app = open_page("models", models_view="Get a model")
     app.text_input(key="add_folder").set_value(str(tmp_path)).run()
     app.button(key="add").click().run()
     assert not app.exception
     assert "config.json" in app.error[0].value.replace("\\", "")
     assert models.all(empty_home) == []
+
+
+def test_each_model_to_pick_from_says_whether_it_fits_this_machine(empty_home: Home) -> None:
+    app = open_page("models", models_view="Get a model")
+    assert not app.exception
+    table = app.dataframe[0].value
+    assert set(table["Chat"]) <= {"✓ fits", "≈ tight", "✕ exceeds"}
+    assert table["Chat"].tolist() == sorted(table["Chat"], key=("✓ fits", "≈ tight", "✕ exceeds").index), "larger needs more"
+
+
+def test_a_hub_out_of_reach_is_said_in_words_and_the_id_stays_typed(empty_home: Home) -> None:
+    app = open_page("models", models_view="Get a model")
+    app.text_input(key="hub_id").set_value("owner/name").run()
+    app.button(key="look_up").click().run()
+    assert not app.exception
+    assert "owner/name could not be fetched" in app.error[0].value.replace("\\", "")
+    assert app.text_input(key="hub_id").value == "owner/name"
+
+
+def test_a_stopped_download_offers_to_go_on_and_a_live_one_to_stop(empty_home: Home) -> None:
+    live = submit.download(empty_home, "owner/first")
+    runs.claim(empty_home)
+    submit.stop(empty_home, submit.download(empty_home, "owner/second").id)
+    app = open_page("models", models_view="Get a model")
+    assert not app.button(key=f"stop_{live.id}").disabled
+    app.button(key=f"stop_{live.id}").click().run()
+    assert submit.find(empty_home, live.id).stop_requested
+    assert app.button(key=f"resume_{live.id + 1}").label == "Resume"
+    assert submit.download(empty_home, "owner/first").id == live.id, "one that is under way is not begun twice"
+
+
+def test_a_token_is_kept_out_of_the_page_and_can_be_forgotten(empty_home: Home) -> None:
+    app = open_page("models", models_view="Get a model")
+    app.text_input(key="hub_token").set_value("hf_secret").run()
+    app.button(key="save_token").click().run()
+    assert hub.read_token(empty_home) == "hf_secret"
+    assert app.text_input(key="hub_token").value == "" and "hf_secret" not in words(app)
+    app.button(key="forget_token").click().run()
+    assert not hub.token_file(empty_home).exists()
 
 
 def test_what_checkpoints_take_is_shown_by_run(full: dict[str, Any]) -> None:
