@@ -18,6 +18,7 @@ from pathlib import Path
 
 import psutil
 
+from benchmarks import app
 from engine import prepare
 from engine.jobs import health, processes, submit, supervisor
 from storage import events, models
@@ -27,6 +28,7 @@ from storage.records import LIVE, Run
 STEPS = 24
 SETTINGS = {"steps": STEPS, "batch_size": 4, "checkpoints": 5, "evaluations": 2, "evaluate_share": 0.01, "max_length": 128}
 VICTIMS = ("worker", "engine", "app")
+GONE = 15.0  # seconds until what was told to end must have ended
 LONGEST = 600.0  # seconds a run may take
 
 
@@ -65,19 +67,11 @@ def finish(home: Home, run: Run) -> tuple[str, int]:
     return submit.find(home, run.id).status, resumed
 
 
-def start_app(home: Home) -> subprocess.Popen[bytes]:
-    """The app over this home, as ``make run`` serves it, on a port of its own."""
-    command = [sys.executable, "-m", "engine.launch", "--app-only", "--port", "0"]
-    return subprocess.Popen(
-        command, env={**os.environ, "TEMPER_HOME": str(home.root)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-
-
-def kill(home: Home, run: Run, victim: str, app: subprocess.Popen[bytes]) -> bool:
+def kill(home: Home, run: Run, victim: str, page: subprocess.Popen[bytes]) -> bool:
     """End a victim as hard as can be; False when it was not there any more."""
     if victim == "app":
-        app.kill()
-        app.wait()
+        page.kill()
+        page.wait()
         return True
     path = home.run(run.id) / "worker.json" if victim == "worker" else home.root / "engine.json"
     identity = processes.read_identity(path)
@@ -89,15 +83,16 @@ def kill(home: Home, run: Run, victim: str, app: subprocess.Popen[bytes]) -> boo
 
 def one(home: Home, number: int, victim: str, rng: random.Random, pace: float, wanted: Result) -> Counter[str]:
     """One run with one kill at a random moment of its life."""
+    page = app.start(home)
+    app.address(home)
     run = launch(home, f"campaign-{number}")
-    app = start_app(home)
     while submit.find(home, run.id).status == "queued":
         time.sleep(0.02)
     time.sleep(rng.uniform(0, pace))
-    hit = kill(home, run, victim, app)
+    hit = kill(home, run, victim, page)
     status, resumed = finish(home, run)
-    app.kill()
-    app.wait()
+    page.kill()
+    page.wait()
     count = Counter({"runs": 1, f"{victim} killed": int(hit), "resumed": resumed})
     if status != "succeeded":
         count["did not end"] += 1
@@ -109,10 +104,14 @@ def one(home: Home, number: int, victim: str, rng: random.Random, pace: float, w
     return count
 
 
+def left_over(home: Home, before: int) -> int:
+    """Processes of this home that still are there, and dead ones that nobody has taken leave of since ``before``."""
+    ours = [p for p in psutil.process_iter(["cmdline"]) if str(home.root) in " ".join(p.info["cmdline"] or [])]
+    return len(ours) + max(0, zombies() - before)
+
+
 def zombies() -> int:
-    """Dead processes of ours that nobody has taken leave of."""
-    found = [p.info for p in psutil.process_iter(["status", "name", "ppid"]) if p.info["status"] == psutil.STATUS_ZOMBIE]
-    return sum(info["ppid"] == os.getpid() for info in found)
+    return sum(p.info["status"] == psutil.STATUS_ZOMBIE for p in psutil.process_iter(["status"]))
 
 
 def main() -> int:
@@ -121,13 +120,12 @@ def main() -> int:
     given.add_argument("--kills", type=int, default=30, help="of each victim")
     given.add_argument("--seed", type=int, default=0)
     chosen = given.parse_args()
-    rng = random.Random(chosen.seed)
+    rng, before = random.Random(chosen.seed), zombies()
     with tempfile.TemporaryDirectory(prefix="temper-campaign-") as folder:
         home = Home.resolve(folder)
         prepare.prepare(home)
         supervisor.ensure(home)
         undisturbed = launch(home, "undisturbed")
-        began = time.monotonic()
         finish(home, undisturbed)
         again = launch(home, "undisturbed again")  # with a warm worker: the length of a life to aim into
         began = time.monotonic()
@@ -140,8 +138,9 @@ def main() -> int:
             total += one(home, number, victim, rng, pace, wanted)
             print(f"{number + 1}: {victim}, {dict(total)}", flush=True)
         supervisor.stop(home)
-        total["zombies"] = zombies()
-        lost = sum(total[name] for name in ("did not end", "losses differ", "weights differ", "rows lost", "zombies"))
+        time.sleep(GONE)
+        total["processes left"] = left_over(home, before)
+        lost = sum(total[name] for name in ("did not end", "losses differ", "weights differ", "rows lost", "processes left"))
         print(
             f"{total['runs']} runs, {dict(total)}; an undisturbed run took {pace:.1f} s; engine left: {health.engine(home).running}"
         )

@@ -57,6 +57,7 @@ FAILURES = {
     "disk full": "Free some space (Models shows what checkpoints take), then resume from the last checkpoint.",
     "not a number": "The loss stopped being a number. Lower the learning rate and run again.",
     "bad data": "Mend what is named above, in the data or in the settings, and run again.",
+    "damaged": "Something stored is not as it was written. Bring in again what is named above, and run again.",
     "unreachable": "Check the network and the id, then resume: what was fetched already is kept.",
     "killed": "Something ended the process from outside. Resume continues from the last whole checkpoint.",
     "lost": "The machine or the engine went away during the run. Resume continues from the last whole checkpoint.",

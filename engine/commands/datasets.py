@@ -54,8 +54,8 @@ def _list(home: Home, given: argparse.Namespace) -> int:
     if given.json:
         output.as_json(found)
     else:
-        rows = [(f"#{d.id}", d.title, d.shape, d.rows, len(d.problems), d.created_at[:16]) for d in found]
-        output.table(rows, ("id", "data set", "shape", "rows", "problems", "frozen"))
+        rows = [(f"#{d.id}", d.title, d.shape, d.rows, curate.set_aside(d), d.created_at[:16]) for d in found]
+        output.table(rows, ("id", "data set", "shape", "rows", "set aside", "frozen"))
     return 0
 
 

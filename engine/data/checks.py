@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.data.shapes import SHAPES, unpack
+from engine.errors import BadInput
+from engine.evaluation import scorers
 
 LONGEST_ROW = 16 * 1024 * 1024  # characters; longer ones come from damaged or hostile files, not from people writing
 
@@ -71,11 +73,10 @@ BEGINS = {"completion": ("assistant",), "chosen": ("assistant",), "rejected": ("
 
 
 def _check(value: Any) -> str:
-    check = unpack(value)
-    if not isinstance(check, dict):
-        return f"`check` is not a JSON object: {str(value)[:60]!r}."
-    if not isinstance(check.get("kind"), str):
-        return '`check` does not say its kind, as in {"kind": "exact", ...}.'
+    try:
+        scorers.validate(unpack(value), "`check`")
+    except BadInput as problem:
+        return str(problem)
     return ""
 
 

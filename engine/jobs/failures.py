@@ -6,7 +6,7 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.errors import FAILURES, BadInput, RunFailed, Unreachable
+from engine.errors import FAILURES, Damaged, RunFailed, TemperError, Unreachable
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,9 @@ def of_exception(problem: BaseException) -> Failure:
             return Failure("disk full", "The disk is full. Every checkpoint written before is whole.")
         if isinstance(link, Unreachable):
             return Failure("unreachable", text)
-        if isinstance(link, BadInput):
+        if isinstance(link, Damaged):
+            return Failure("damaged", text)
+        if isinstance(link, TemperError):
             return Failure("bad data", text)
     name = type(problem).__name__
     return Failure("bug", f"{name}: {str(problem).splitlines()[0] if str(problem) else 'no message'}")

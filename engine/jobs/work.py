@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from engine import hub, machine, registry
-from engine.errors import Damaged, NotFound
+from engine.data import curate
+from engine.errors import NotFound
 from engine.generation import ask
 from engine.jobs import checkpoints
 from engine.jobs.reporter import RunReporter
@@ -47,9 +48,8 @@ def train(home: Home, run: Run, reporter: RunReporter) -> Outcome:
     if newest.folder is not None:
         reporter.log(f"Resuming from the checkpoint of step {newest.step}.")
         events.forget_after(home, run.id, newest.step)
-    data = datasets.path(home, dataset.sha256)
-    if not data.exists():
-        raise Damaged(f"The rows of {dataset.title} are gone from {data}. Add the data set again.")
+    reporter.phase("checking the data")
+    curate.verify(home, dataset)
     base, adapter = registry.places(home, model)
     make_room(home, reporter)
     trained = method.train(
@@ -57,7 +57,7 @@ def train(home: Home, run: Run, reporter: RunReporter) -> Outcome:
             settings=parse_settings(method.settings, recipe.settings),
             base=base,
             adapter=adapter,
-            data=Path(data),
+            data=datasets.path(home, dataset.sha256),
             shape=dataset.shape,
             seed=recipe.seed,
             dtype=recipe.dtype,

@@ -16,7 +16,7 @@ from pages.parts import badges, examples, inert, words
 from storage import datasets
 from storage.home import Home
 
-ENDINGS = ("json", "jsonl", "ndjson", "csv", "tsv", "parquet", "txt", "gz")
+ENDINGS = ("json", "jsonl", "ndjson", "csv", "tsv", "parquet", "txt", "md", "markdown", "gz")
 UPLOAD, PATH = "Upload", "From a path"
 RECOGNISED = "recognised"
 

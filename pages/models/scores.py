@@ -110,8 +110,9 @@ def form(home: Home, model: Model, act: Callable[[], None]) -> None:
                 home, "Against (optional)", key=f"measure_against_{model.id}", default=base.name if base else None, optional=True
             )
             st.number_input(
-                "First rows only", min_value=1, value=None, step=50, key="measure_limit", placeholder="all", width=160
-            )
+                "Only so many rows", min_value=1, value=None, step=50, key="measure_limit", placeholder="all", width=160,
+                help="A random choice of rows, the same each time, so that two measurements can be compared",
+            )  # fmt: skip
             st.button("Measure", type="primary", on_click=act, disabled=data is None, key="measure")
         messages.kept("measure")
 

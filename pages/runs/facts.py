@@ -82,7 +82,7 @@ def next_step(run: Run, rate: float) -> Step | None:
     settings = run.request.get("settings", {})
     batch = int(settings.get("micro_batch") or settings.get("batch_size") or 4)
     train, replay = "train", ":material/replay:"
-    if run.status == "interrupted" or run.failure in ("killed", "lost"):
+    if run.status == "interrupted" or run.failure in ("killed", "lost", "unreachable"):
         return Step("resume", "Resume", ":material/play_arrow:")
     if run.kind != "train":
         return None
@@ -94,7 +94,7 @@ def next_step(run: Run, rate: float) -> Step | None:
         return Step(train, "Run again with a lower learning rate", replay, {**again, **lower})
     if run.failure == "disk full":
         return Step("models", "See what takes space", ":material/hard_drive:")
-    if run.failure == "bad data":
+    if run.failure in ("bad data", "damaged"):
         return Step("datasets", "Look at the data", ":material/database:")
     if run.failure == "bug":
         return Step("runs", "Read the log", ":material/article:", {"run": str(run.id), "show": "Log"})

@@ -18,6 +18,8 @@ TITLES = {
     "disk full": "The disk was full",
     "not a number": "The loss stopped being a number",
     "bad data": "The data cannot be used",
+    "damaged": "Something stored is damaged",
+    "unreachable": "The hub could not be reached",
     "killed": "Something ended the run from outside",
     "lost": "The run was lost",
     "bug": "A fault in the program",

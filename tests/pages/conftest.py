@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from engine.generation import ask
 from engine.jobs import processes
 from storage import db
 from storage.home import Home
@@ -18,12 +19,13 @@ PAGES = ("home", "datasets", "train", "runs", "chat", "models")
 
 
 @pytest.fixture
-def empty_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+def empty_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
     """A home that the engine has made ready and nobody has used."""
     monkeypatch.setenv("TEMPER_HOME", str(tmp_path / "home"))
     home = Home.resolve()
     db.migrate(home)
-    return home
+    yield home
+    ask.shutdown(home)  # a page may have started the model host
 
 
 @pytest.fixture
@@ -33,6 +35,7 @@ def full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, 
     home = Home.resolve()
     made = filled.fill(home)
     yield {"home": home, **made}
+    ask.shutdown(home)
     made["lock"].close()
 
 

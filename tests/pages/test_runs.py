@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from engine.errors import FAILURES
+from pages.runs import view
 from storage import events, runs
 from tests import filled
 from tests.pages.conftest import open_page, words
@@ -205,3 +207,7 @@ def test_choosing_another_run_to_compare_changes_the_address(full: dict[str, Any
     assert not app.exception
     assert app.query_params["compare"] == f"{full['done']},{full['live']}"
     assert len(app.dataframe[0].value) == 2
+
+
+def test_every_class_of_failure_has_a_title() -> None:
+    assert set(view.TITLES) == set(FAILURES)

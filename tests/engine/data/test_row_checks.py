@@ -51,8 +51,13 @@ FAULTS = {
     "no label": ("unpaired", {"prompt": "Hi", "completion": "Hello"}, "`label` is missing."),
     "an empty prompt": ("prompt", {"prompt": ""}, "`prompt` is empty."),
     "a prompt that is answered": ("prompt", {"prompt": [ASK, TELL]}, "`prompt` ends with the assistant, not with the user or the tool."),
-    "a check that is no object": ("prompt", {"prompt": "Hi", "check": "exact"}, "`check` is not a JSON object: 'exact'."),
-    "a check of no kind": ("prompt", {"prompt": "Hi", "check": {"value": 1}}, "`check` does not say its kind"),
+    "a check that is no object": ("prompt", {"prompt": "Hi", "check": "exact"}, "`check`: the check is not JSON"),
+    "a check of no kind": ("prompt", {"prompt": "Hi", "check": {"value": 1}}, "`check`: there is no check of the kind None"),
+    "a check that cannot be run": (
+        "prompt",
+        {"prompt": "Hi", "check": {"kind": "regex", "pattern": "(?<=a)b"}},
+        "`check`: in the check of the kind regex",
+    ),
     "an empty text": ("text", {"text": ""}, "`text` is empty."),
     "a text too long": ("text", {"text": "x" * (16 * 2**20)}, "longer than 16 million characters"),
 }  # fmt: skip
