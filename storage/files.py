@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 MANIFEST = "manifest.json"
+FULL = 16 * 1024 * 1024  # bytes: a disk with less free is called full
 
 
 def sha256(path: Path) -> str:

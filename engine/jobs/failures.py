@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import FAILURES, Damaged, RunFailed, TemperError, Unreachable
+from storage import files
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,8 @@ def of_exit(path: Path) -> Failure:
     seen = json.loads(path.read_text())
     if seen["out_of_memory_kills"] > 0:
         return Failure("out of memory", "The system ended the worker because the machine ran out of memory.")
-    if seen["free_disk"] < 16 * 1024 * 1024:
-        return Failure("disk full", f"The worker ended with {seen['free_disk'] // 1024} KB of disk left.")
+    if seen["free_disk"] < files.FULL:
+        return Failure("disk full", f"The disk was full: the worker ended with {seen['free_disk'] // 1024} kB left.")
     if seen["code"] < 0:
         return Failure("killed", f"The worker was ended from outside by {signal.Signals(-seen['code']).name}.")
     return Failure("bug", f"The worker ended with exit code {seen['code']} and wrote no reason. The log holds the details.")

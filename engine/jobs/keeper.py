@@ -11,11 +11,15 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
+from pathlib import Path
 
 from engine.environment import POLITE
 from engine.jobs import failures, processes
 from storage import files
 from storage.home import Home
+
+AGAIN = 1.0  # seconds between two tries to write on a full disk
 
 
 def main(root: str) -> int:
@@ -36,9 +40,18 @@ def main(root: str) -> int:
             "out_of_memory_kills": processes.out_of_memory_kills() - kills,
             "free_disk": shutil.disk_usage(home.root).free,
         }
-        run_id, attempt = claimed[0]
-        files.write_text(failures.exit_file(home.run(run_id), attempt), json.dumps(seen))
+        _write(failures.exit_file(home.run(claimed[0][0]), claimed[0][1]), json.dumps(seen))
     return 0
+
+
+def _write(path: Path, text: str) -> None:
+    """Write down an ending; on a full disk, as soon as there is room. Without its run's folder it is of no use any more."""
+    while path.parent.exists():
+        try:
+            files.write_text(path, text)
+            return
+        except OSError:
+            time.sleep(AGAIN)
 
 
 def _pass_on(worker: subprocess.Popen[bytes], claimed: list[tuple[int, int]]) -> None:

@@ -4,6 +4,7 @@ It keeps one warm worker (the heavy imports done) so that a launch does not wait
 when it dies, workers go on, and the next engine finds them by their locks.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -52,7 +53,8 @@ class Supervisor:
                 self.tick()
             except (OSError, db.sqlite3.Error) as problem:
                 # a full disk or a busy database passes; the engine must not die of it
-                print(f"{db.now()} {type(problem).__name__}: {problem}", flush=True)
+                with contextlib.suppress(OSError):  # the log lies on the same disk
+                    print(f"{db.now()} {type(problem).__name__}: {problem}", flush=True)
                 time.sleep(2)
             time.sleep(TICK)
         self.close()

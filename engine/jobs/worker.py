@@ -4,6 +4,7 @@ It writes its own metrics, log and ending: nothing goes through a pipe that some
 holds the kernel's lock on its run's folder.
 """
 
+import contextlib
 import os
 import signal
 import sys
@@ -74,12 +75,13 @@ def _do(home: Home, run_id: int, reporter: RunReporter) -> None:
         outcome = WORK[run.kind](home, run, reporter)
         reporter.close()
     except BaseException as problem:  # whatever it is, the run says why it ended
-        traceback.print_exc()
         failure = failures.of_exception(problem)
-        try:
+        with contextlib.suppress(OSError):  # the log lies on the disk that may be full
+            traceback.print_exc()
+            sys.stderr.flush()
+        with contextlib.suppress(OSError, db.sqlite3.Error):  # the last figures; the ending matters more
             reporter.close()
-        except (OSError, db.sqlite3.Error) as unwritten:
-            print(f"The last figures could not be written: {unwritten}", flush=True)
+        # where even that finds no room the process ends with an error, and its keeper waits for room to say why
         runs.end(home, run_id, "failed", reason=failure.reason, failure=failure.kind, next_step=failure.next_step)
         return
     if not outcome.stopped:

@@ -4,6 +4,7 @@ A checkpoint is written into a folder beside its place; when everything is on di
 is written last and the folder is renamed. A folder without its manifest is never read.
 """
 
+import errno
 import json
 import shutil
 import time
@@ -89,13 +90,20 @@ class WholeCheckpoints:
         writing = self.checkpoints / "writing"
         shutil.rmtree(writing, ignore_errors=True)
         writing.mkdir(parents=True)
-        super()._save_checkpoint(model, trial)  # type: ignore[misc]
         step = self.state.global_step  # type: ignore[attr-defined]
         whole = self.checkpoints / f"step-{step:08d}"
-        self.watch.write(writing / f"checkpoint-{step}" / COUNTERS, self._total_train_tokens)
-        files.seal(writing / f"checkpoint-{step}")
-        files.replace_folder(writing / f"checkpoint-{step}", whole)
-        shutil.rmtree(writing, ignore_errors=True)
+        try:
+            super()._save_checkpoint(model, trial)  # type: ignore[misc]
+            self.watch.write(writing / f"checkpoint-{step}" / COUNTERS, self._total_train_tokens)
+            files.seal(writing / f"checkpoint-{step}")
+            files.replace_folder(writing / f"checkpoint-{step}", whole)
+        except Exception as problem:
+            # PyTorch's writer reports a full disk as an error of its own
+            if shutil.disk_usage(writing).free < files.FULL:
+                raise OSError(errno.ENOSPC, f"no room for the checkpoint of step {step}") from problem
+            raise
+        finally:
+            shutil.rmtree(writing, ignore_errors=True)
         self.reporter.checkpoint(step, whole)
 
 
