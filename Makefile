@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv/bin/python
 
-.PHONY: run test check bench campaign
+.PHONY: run test check bench effects campaign
 
 run: ## the page at http://127.0.0.1:8501 and the engine behind it
 	@$(PYTHON) -m engine.launch.setup
@@ -22,6 +22,10 @@ check: ## format, lint, types, architecture
 bench: ## what is claimed about speed, printed as ratios
 	@$(PYTHON) -m engine.launch.setup --tests --browser
 	@$(VENV) -m benchmarks
+
+effects: ## what each method changes, with three seeds
+	@$(PYTHON) -m engine.launch.setup
+	@$(VENV) -m benchmarks.effects
 
 campaign: ## processes killed at random moments, many times over
 	@$(PYTHON) -m engine.launch.setup --tests

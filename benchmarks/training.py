@@ -4,17 +4,14 @@ import json
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from benchmarks import app, lengths, timing
-from engine import prepare
+from benchmarks.lab import ended, lab
 from engine.data import curate
-from engine.jobs import health, submit, supervisor
+from engine.jobs import health, submit
 from engine.samples import pocket
 from storage import events
 from storage.home import Home
@@ -30,19 +27,6 @@ PLAIN: dict[str, Any] = {
 }  # fmt: skip
 
 
-@contextmanager
-def lab() -> Iterator[Home]:
-    """A fresh home with an engine."""
-    with tempfile.TemporaryDirectory(prefix="temper-bench-") as folder:
-        home = Home.resolve(folder)
-        prepare.prepare(home)
-        supervisor.ensure(home)
-        try:
-            yield home
-        finally:
-            supervisor.stop(home)
-
-
 def bare(rows: Path, steps: int = STEPS) -> list[dict[str, float]]:
     """What the bare script prints, a dictionary a line."""
     command = [sys.executable, "-m", "benchmarks.bare_sft", str(pocket.POCKET), str(rows), str(steps), str(BATCH)]
@@ -53,14 +37,6 @@ def bare(rows: Path, steps: int = STEPS) -> list[dict[str, float]]:
 def launched(home: Home, data: str, **settings: Any) -> Run:
     """A run in the queue."""
     return submit.train(home, method="sft", model="pocket", dataset=data, settings={**PLAIN, **settings})
-
-
-def ended(home: Home, run: Run) -> Run:
-    """The run when it has succeeded."""
-    while (now := submit.find(home, run.id)).status in LIVE:
-        time.sleep(0.1)
-    assert now.status == "succeeded", now.reason
-    return now
 
 
 def warm(home: Home) -> None:
