@@ -60,7 +60,9 @@ def encode_chat(tokenizer: Any, messages: list[dict[str, Any]], stop: str, tools
     """A conversation rendered by the chat template, with loss on what the assistant says and the end of its turn.
 
     Only assistant turns from index ``after`` on carry loss. ``stop`` is the text of the end-of-turn token; it lies
-    inside the loss, or the model would not learn to stop.
+    inside the loss, or the model would not learn to stop. Where a template rewrites what came before an answer once a later
+    turn follows (system text that moves to the last question), that answer carries none: it was never given to that text.
+    WrongShape when no answer is left.
     """
 
     def render(turns: list[dict[str, Any]], prompt: bool = False) -> str:
@@ -71,13 +73,23 @@ def encode_chat(tokenizer: Any, messages: list[dict[str, Any]], stop: str, tools
     for i, message in enumerate(messages):
         if message["role"] != "assistant" or i < after:
             continue
-        start = _common_prefix(whole, render(messages[:i], prompt=True)) if i else 0
-        end = whole.find(stop, start + len(str(message.get("content") or "").strip()))
+        before = render(messages[:i]) if i else ""
+        if not whole.startswith(before):
+            continue
+        start = max(len(before), _common_prefix(whole, render(messages[:i], prompt=True)) if i else 0)
+        until = whole if i + 1 == len(messages) else render(messages[: i + 1])
+        # a template may shorten an earlier answer (thinking that is left out): then its end is the first one that follows
+        end = whole.rfind(stop, start, len(until)) if whole.startswith(until) else whole.find(stop, start)
         if end < 0:
             raise WrongShape(
                 f"The end-of-turn token {stop} does not follow answer {i + 1}, so the model would never learn to stop."
             )
         spans.append((start, end + len(stop)))
+    if not spans:
+        raise WrongShape(
+            "The model's chat template rewrites what comes before each answer of this conversation, so none of them can be "
+            "learnt from. Bring it in as rows of one question and one answer each."
+        )
     return _labelled(tokenizer, whole, spans)
 
 

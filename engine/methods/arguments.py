@@ -9,7 +9,11 @@ from engine.methods.loading import Device
 from engine.methods.method import setting
 
 TUNINGS = ("lora", "full")
+# transformers' plain "constant" knows no warm-up
+SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
 OPTIMIZER = "adamw_torch_fused"
+ACTIVATION_BYTES = 60  # per token and root of the number of weights, measured on small Qwen3 models
+ACTIVATION_SHARE = 0.25  # of the memory, for activations
 
 
 @dataclass(frozen=True)
@@ -27,18 +31,15 @@ class CommonSettings:
     )
     max_length: int = setting(512, "Longest row in tokens; what is longer is cut at the end", low=8, high=1_048_576)
     warmup: float = setting(0.05, "Share of the steps over which the learning rate rises from 0", low=0, high=1)
-    schedule: str = setting(
-        "cosine", "How the learning rate falls after that", choices=("cosine", "linear", "constant"), group="Optimiser"
-    )
+    schedule: str = setting("cosine", "How the learning rate falls after that", choices=tuple(SCHEDULES), group="Optimiser")
     weight_decay: float = setting(0.0, "Pull of the weights towards 0", low=0, high=1, group="Optimiser")
     clip: float = setting(1.0, "Largest norm of a gradient; longer ones are shortened", low=0.001, high=1000, group="Optimiser")
     evaluate_share: float = setting(0.05, "Share of the rows held out to measure the loss on", low=0, high=0.5, group="Watching")
     evaluations: int = setting(
         5, "How often the held-out loss is measured and samples are written", low=0, high=1000, group="Watching"
     )
-    checkpoints: int = setting(
-        3, "How many checkpoints are written on the way, beside the last", low=0, high=1000, group="Watching"
-    )
+    checkpoints: int = setting(3, "How many checkpoints are written on the way", low=0, high=1000, group="Watching")
+    keep_checkpoints: int = setting(2, "How many of them are kept, the newest; 0 keeps all", low=0, high=1000, group="Watching")
 
 
 @dataclass(frozen=True)
@@ -66,9 +67,10 @@ class Plan:
 
 
 def auto_learning_rate(parameters: int, tuning: str) -> float:
-    """A rate that has proven itself for this size: it falls with the root of the number of weights; LoRA takes ten times more.
+    """A rate that has proven itself for this size: it falls as a power of the number of weights.
 
-    Full fine-tuning: 1e-3 at 3 million weights, 1e-5 at 7 billion and above, bounded by these.
+    Full fine-tuning: 1e-3 at 3 million weights, 1e-5 at 7 billion and above, bounded by these. LoRA takes ten times more
+    above 50 million weights, and three times more below.
     """
     slope = math.log(1e-3 / 1e-5) / math.log(7e9 / 3e6)
     rate = 1e-3 * (3e6 / max(parameters, 1)) ** slope
@@ -76,29 +78,35 @@ def auto_learning_rate(parameters: int, tuning: str) -> float:
     return float(f"{rate * (10 if tuning == 'lora' and parameters > 5e7 else 3 if tuning == 'lora' else 1):.2g}")
 
 
-def plan(settings: Any, rows: int, parameters: int, dtype: str, tuning: str, device: Device, longest: int) -> Plan:
-    """Steps, micro-batch, rate and precision for ``rows`` training rows (or packed blocks)."""
-    reasons = {}
-    micro = settings.micro_batch or _micro_batch(settings.batch_size, parameters, longest, device)
-    micro = min(micro, settings.batch_size)
+def optimizer_steps(settings: Any, rows: int) -> int:
+    """Steps over ``rows`` training rows (or blocks): as many as were asked for, else what the epochs come to."""
+    return settings.steps or max(1, math.ceil(math.ceil(rows / settings.batch_size) * settings.epochs))
+
+
+def rows_at_once(settings: Any, parameters: int, longest: int, memory: int) -> int:
+    """The micro-batch: as asked for, else what fits into a quarter of ``memory`` bytes; it divides the batch.
+
+    Counted with activations of about 60 bytes per token and root of the number of weights.
+    """
+    fitting = int(memory * ACTIVATION_SHARE / (ACTIVATION_BYTES * longest * math.sqrt(max(parameters, 1))))
+    micro = max(1, min(settings.micro_batch or fitting, settings.batch_size))
     while settings.batch_size % micro:
         micro -= 1
+    return micro
+
+
+def plan(settings: Any, rows: int, parameters: int, dtype: str, tuning: str, device: Device, longest: int) -> Plan:
+    """Steps, micro-batch, rate and precision for ``rows`` training rows (or blocks), the longest of ``longest`` tokens."""
+    reasons = {}
+    micro = rows_at_once(settings, parameters, longest, device.memory)
     if micro < settings.batch_size:
         reasons["micro_batch"] = f"{micro} rows at once, so that a step fits into memory"
-    per_epoch = max(1, math.ceil(rows / settings.batch_size))
-    steps = settings.steps or max(1, math.ceil(per_epoch * settings.epochs))
     rate = settings.learning_rate or auto_learning_rate(parameters, tuning)
     if not settings.learning_rate:
         reasons["learning_rate"] = f"{rate:g}, from the model's {parameters / 1e6:.1f}M weights and {tuning} tuning"
     bfloat16 = dtype == "bfloat16" or (dtype == "auto" and device.bfloat16)
     reasons["dtype"] = "bfloat16 matrix products, float32 weights" if bfloat16 else "float32"
-    return Plan(steps, micro, settings.batch_size // micro, rate, bfloat16, reasons)
-
-
-def _micro_batch(batch_size: int, parameters: int, longest: int, device: Device) -> int:
-    """Rows at once: activations of about 60 bytes per token and root of the weights, in a quarter of the memory."""
-    per_row = 60 * longest * math.sqrt(max(parameters, 1))
-    return max(1, min(batch_size, int(device.memory * 0.25 / per_row)))
+    return Plan(optimizer_steps(settings, rows), micro, settings.batch_size // micro, rate, bfloat16, reasons)
 
 
 def trainer_arguments(settings: Any, chosen: Plan, folder: Path, seed: int, on_cpu: bool) -> dict[str, Any]:
@@ -108,7 +116,7 @@ def trainer_arguments(settings: Any, chosen: Plan, folder: Path, seed: int, on_c
     """
 
     def every(times: int) -> int:
-        return max(1, chosen.steps // (times + 1)) if times else chosen.steps + 1
+        return math.ceil(chosen.steps / (times + 1)) if times else chosen.steps + 1
 
     return {
         "output_dir": str(folder),
@@ -117,7 +125,7 @@ def trainer_arguments(settings: Any, chosen: Plan, folder: Path, seed: int, on_c
         "per_device_eval_batch_size": chosen.micro_batch,
         "gradient_accumulation_steps": chosen.accumulation,
         "learning_rate": chosen.learning_rate,
-        "lr_scheduler_type": settings.schedule,
+        "lr_scheduler_type": SCHEDULES[settings.schedule],
         "warmup_steps": round(settings.warmup * chosen.steps),
         "weight_decay": settings.weight_decay,
         "max_grad_norm": settings.clip,
@@ -128,6 +136,7 @@ def trainer_arguments(settings: Any, chosen: Plan, folder: Path, seed: int, on_c
         "logging_strategy": "steps",
         "logging_steps": 1,
         "logging_first_step": True,
+        "logging_nan_inf_filter": False,  # or a loss that is no number would be shown as 0
         "eval_strategy": "no",
         "save_strategy": "no",
         "report_to": "none",

@@ -39,8 +39,16 @@ def register() -> str:
 
 
 def can_be_ragged(config: Any, longest: int) -> bool:
-    """Whether full causal attention is what the model does over rows of this length: no sliding or linear layers that bite."""
+    """Whether full causal attention through transformers' interface is what the model does over rows of this length.
+
+    No sliding or linear layers that bite, and no attention of the model's own, which would never see the ends of rows.
+    """
+    from transformers import AutoModelForCausalLM
+
     text = config.get_text_config()
+    made = AutoModelForCausalLM._model_mapping.get(type(config), None) or AutoModelForCausalLM._model_mapping.get(type(text), None)
+    if made is None or not getattr(made, "_supports_attention_backend", False):
+        return False
     kinds = set(getattr(text, "layer_types", None) or ["full_attention"])
     window = getattr(text, "sliding_window", None)
     slides = "sliding_attention" in kinds or (window is not None and getattr(text, "use_sliding_window", True))

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine import machine
+from engine.methods.arguments import ACTIVATION_BYTES, auto_learning_rate, optimizer_steps, rows_at_once
 from storage import events, models, runs
 from storage.home import Home
 from storage.records import Model
 
 ADAM_BYTES = 16  # float32 weights, gradients and two moments of each trained weight
 FROZEN_BYTES = 4  # float32 weights of a frozen base
-ACTIVATION = 60  # bytes per token and root of the number of weights, measured on small Qwen3 models
 WORKER_BYTES = 900_000_000  # a worker with its libraries before it has a model
 HOST_BYTES = 500_000_000  # the model host with its libraries before it has a model
 LOOKED_AT = 50  # earlier runs to learn the pace from
@@ -24,6 +24,8 @@ class Estimate:
     available: int
     fits: str  # "fits", "tight" or "exceeds"
     steps: int
+    rows_at_once: int
+    learning_rate: float
     seconds: float | None
     basis: str
 
@@ -33,7 +35,7 @@ def training_bytes(parameters: int, tuning: str, tokens: int) -> int:
     lora = tuning == "lora"
     trained = int(parameters * (0.02 if lora else 1.0))
     frozen = FROZEN_BYTES * parameters if lora else 0
-    return trained * ADAM_BYTES + frozen + int(ACTIVATION * tokens * parameters**0.5) + WORKER_BYTES
+    return trained * ADAM_BYTES + frozen + int(ACTIVATION_BYTES * tokens * parameters**0.5) + WORKER_BYTES
 
 
 def chat_bytes(parameters: int, gpu: bool) -> int:
@@ -47,17 +49,21 @@ def label(need: int, free: int) -> str:
 
 
 def estimate(home: Home, model: Model, settings: Any, rows: int, mean_length: float, longest: int) -> Estimate:
-    """The memory and time of a run over ``rows`` rows with these settings."""
-    batch = settings.micro_batch or settings.batch_size
-    memory = training_bytes(model.parameters, settings.tuning, batch * min(longest, settings.max_length))
-    available = machine.look(home).memory_free
-    kept = rows * (1 - settings.evaluate_share)
-    steps = settings.steps or max(1, round(settings.epochs * kept / settings.batch_size))
+    """The memory and time of a run over ``rows`` rows with these settings, in the micro-batch that the trainer would take."""
+    base = models.get(home, model.base_id) if model.base_id else None
+    weights = model.parameters + (base.parameters if base else 0)
+    here = machine.look(home)
+    length = min(longest, settings.max_length)
+    micro = rows_at_once(settings, weights, length, here.memory)
+    memory = training_bytes(weights, settings.tuning, micro * length)
+    steps = optimizer_steps(settings, rows - int(rows * settings.evaluate_share))
     pace, count = _pace(home, model)
     tokens = steps * settings.batch_size * min(mean_length, settings.max_length)
     seconds = tokens / pace if pace else None
     basis = f"from {count} earlier runs of this model on this machine" if pace else "no run of this model was measured here yet"
-    return Estimate(memory, available, label(memory, available), steps, seconds, basis)
+    fits = label(memory, here.memory_free)
+    rate = settings.learning_rate or auto_learning_rate(weights, settings.tuning)
+    return Estimate(memory, here.memory_free, fits, steps, micro, rate, seconds, basis)
 
 
 def _pace(home: Home, model: Model) -> tuple[float | None, int]:

@@ -1,6 +1,7 @@
 """What pre-training and SFT have in common: rows become tokens, a trainer runs over them, the weights are saved."""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,13 @@ from engine.errors import BadInput
 from engine.generation import batch
 from engine.methods import arguments, attention, batching, loading
 from engine.methods.method import Trained, Training
+from engine.offers import context_of
 from storage import files
 
 SAMPLES = 3  # prompts that are answered at every evaluation
+SAMPLE_TOKENS = 64  # most tokens of such an answer
+PACKING = "bfd_split"  # what is longer than a block goes on in the next one
+LOOKED_AT = 100  # rows among which prompts that leave room are looked for
 
 
 @dataclass(frozen=True)
@@ -102,12 +107,20 @@ def conversations(training: Training) -> Material:
     out, rows = [e for e in encoded[:held] if e], [e for e in encoded[held:] if e]
     if not rows:
         raise BadInput(f"No row has an answer within {limit} tokens. Raise max_length.")
-    asked = [_prompt(tokenizer, frame.row(i, named=True), training.shape) for i in order[: max(held, SAMPLES)][:SAMPLES]]
+    useful = (frame.row(i, named=True) for i, row in zip(order, encoded, strict=True) if row)
+    asked = _asked(training, tokenizer, useful)
     return Material(
         _arrow([e.input_ids for e in rows], [e.labels for e in rows]),
         _arrow([e.input_ids for e in out], [e.labels for e in out]),
         tokenizer, [len(e.input_ids) for e in rows], asked,
     )  # fmt: skip
+
+
+def _asked(training: Training, tokenizer: Any, rows: Iterable[dict[str, Any]]) -> list[Prompt]:
+    """The first prompts that leave room for an answer in the model's context; held-out rows come first."""
+    context = context_of(loading.load_config(training.base).to_dict()) or training.settings.max_length
+    prompts = (_prompt(tokenizer, row, training.shape) for row in itertools.islice(rows, LOOKED_AT))
+    return list(itertools.islice((p for p in prompts if len(p.ids) + SAMPLE_TOKENS <= context), SAMPLES))
 
 
 def _prompt(tokenizer: Any, row: dict[str, Any], shape: str) -> Prompt:
@@ -146,9 +159,18 @@ def _trainable(training: Training, fresh: bool, implementation: str) -> tuple[An
     )  # fmt: skip
 
 
+def _compile(model: Any) -> None:
+    """Compile each layer of the decoder, wherever its architecture keeps them."""
+    import torch
+
+    layers = next((m for m in model.modules() if isinstance(m, torch.nn.ModuleList) and len(m) > 1), None)
+    for layer in layers if layers is not None else ():
+        layer.compile()
+
+
 def train(training: Training, material: Material, fresh: bool = False, compile: bool = False) -> Trained:
     """Run the trainer over ``material`` and leave the adapter or the whole model in ``training.folder / "model"``."""
-    from trl import SFTConfig
+    from trl import SFTConfig, pack_dataset
 
     from engine.methods.trainer import LanguageTrainer
 
@@ -159,15 +181,16 @@ def train(training: Training, material: Material, fresh: bool = False, compile: 
     way = _way(training, material, config, settings.batch_size)
     model, lora = _trainable(training, fresh, attention.register() if way.way in ("padding_free", "packed") else "sdpa")
     weights = sum(p.numel() for p in model.parameters())
-    longest = max(material.lengths)
-    chosen = arguments.plan(settings, len(material.train), weights, training.dtype, settings.tuning, here, longest)
+    rows, longest = len(material.train), max(material.lengths)
+    if way.way == "packed":
+        rows, longest = len(pack_dataset(material.train, settings.max_length, PACKING)), settings.max_length
+    chosen = arguments.plan(settings, rows, weights, training.dtype, settings.tuning, here, longest)
     reporter.log(f"device: {here.label}")
     reporter.log(f"batching: {way.way}, {way.reason}")
     for name, reason in chosen.reasons.items():
         reporter.log(f"{name}: {reason}")
     if compile:
-        for layer in model.model.layers:
-            layer.compile()
+        _compile(model)
     common = arguments.trainer_arguments(settings, chosen, training.folder / "trainer", training.seed, here.name == "cpu")
     trainer = LanguageTrainer(
         model=model,
@@ -175,7 +198,7 @@ def train(training: Training, material: Material, fresh: bool = False, compile: 
             **common,
             max_length=settings.max_length if way.way == "packed" else None,
             packing=way.way == "packed",
-            packing_strategy="bfd_split",
+            packing_strategy=PACKING,
             eval_packing=False,
             padding_free=way.way == "padding_free",
             train_sampling_strategy="group_by_length" if way.way == "grouped" else "random",
@@ -186,8 +209,10 @@ def train(training: Training, material: Material, fresh: bool = False, compile: 
         processing_class=material.tokenizer,
         peft_config=lora,
         checkpoints=training.folder / "checkpoints",
+        kept=settings.keep_checkpoints,
         reporter=reporter,
         prompts=material.prompts,
+        tokens=SAMPLE_TOKENS,
     )
     reporter.metrics(0, {"planned_steps": chosen.steps})
     reporter.phase("training")

@@ -6,6 +6,7 @@ is written last and the folder is renamed. A folder without its manifest is neve
 
 import errno
 import json
+import math
 import shutil
 import time
 from pathlib import Path
@@ -20,7 +21,6 @@ from engine.generation.answers import Sampling
 from engine.methods.method import Reporter
 from storage import files
 
-SAMPLE_TOKENS = 64
 COUNTERS = "counters.json"
 SKIPPED = ("total_flos", "epoch", "train_runtime", "train_samples_per_second", "train_steps_per_second", "train_loss")
 NAMES = {"mean_token_accuracy": "token_accuracy", "grad_norm": "gradient_norm", "num_tokens": "tokens"}
@@ -48,7 +48,7 @@ class Watch(TrainerCallback):
         self.reporter.metrics(state.global_step, {"seconds_per_step": spent, "training_seconds": self.spent})
         if state.global_step >= state.max_steps:
             return control
-        control.should_evaluate = bool(args.eval_steps) and state.global_step % int(args.eval_steps) == 0
+        control.should_evaluate = state.global_step % int(args.eval_steps) == 0
         control.should_save = state.global_step % int(args.save_steps) == 0
         if self.reporter.stop_requested():
             self.stopped = control.should_save = control.should_training_stop = True
@@ -58,9 +58,9 @@ class Watch(TrainerCallback):
         values = {NAMES.get(k, k): float(v) for k, v in (logs or {}).items() if k not in SKIPPED and _is_number(v)}
         if values:
             self.reporter.metrics(state.global_step, values)
-        loss = values.get("loss")
-        if loss is not None and loss != loss:
-            raise RunFailed(f"The loss of step {state.global_step} is not a number.", "not a number")
+        for name in ("loss", "gradient_norm"):
+            if not math.isfinite(values.get(name, 0.0)):
+                raise RunFailed(f"At step {state.global_step} the {name.replace('_', ' ')} is {values[name]}.", "not a number")
 
 
 def _is_number(value: object) -> bool:
@@ -71,6 +71,7 @@ class WholeCheckpoints:
     """Mixed into a trainer: its checkpoints are either whole or not there."""
 
     checkpoints: Path
+    kept: int  # newest checkpoints that stay; 0 keeps all
     reporter: Reporter
     watch: Watch
 
@@ -96,6 +97,7 @@ class WholeCheckpoints:
             super()._save_checkpoint(model, trial)  # type: ignore[misc]
             self.watch.write(writing / f"checkpoint-{step}" / COUNTERS, self._total_train_tokens)
             files.seal(writing / f"checkpoint-{step}")
+            self.reporter.flush()  # a resume repeats only what follows: every figure up to here is stored first
             files.replace_folder(writing / f"checkpoint-{step}", whole)
         except Exception as problem:
             # PyTorch's writer reports a full disk as an error of its own
@@ -104,16 +106,20 @@ class WholeCheckpoints:
             raise
         finally:
             shutil.rmtree(writing, ignore_errors=True)
-        self.reporter.checkpoint(step, whole)
+        self.reporter.checkpoint(step, whole, self.kept)
 
 
 class LanguageTrainer(WholeCheckpoints, SFTTrainer):
-    """TRL's SFT trainer over rows that are already tokens. At each evaluation it also answers the fixed ``prompts``."""
+    """TRL's SFT trainer over rows that are already tokens. At each evaluation it also answers the fixed
+    ``prompts``, in at most ``tokens`` tokens each."""
 
-    def __init__(self, *args: Any, checkpoints: Path, reporter: Reporter, prompts: list[Any], **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, checkpoints: Path, kept: int, reporter: Reporter, prompts: list[Any], tokens: int, **kwargs: Any
+    ) -> None:
         self.checkpoints = checkpoints
+        self.kept = kept
         self.reporter = reporter
-        self.prompts = prompts
+        self.prompts, self.tokens = prompts, tokens
         self.watch = Watch(reporter)
         super().__init__(*args, callbacks=[self.watch], **kwargs)
         # the trainer's own printing goes: the reporter tells what happens
@@ -125,7 +131,7 @@ class LanguageTrainer(WholeCheckpoints, SFTTrainer):
         model: Any = self.model
         training = model.training
         model.eval()
-        told = batch.complete(model, self.processing_class, [p.ids for p in self.prompts], Sampling(max_tokens=SAMPLE_TOKENS))
+        told = batch.complete(model, self.processing_class, [p.ids for p in self.prompts], Sampling(max_tokens=self.tokens))
         model.train(training)
         for prompt, completion in zip(self.prompts, told, strict=True):
             self.reporter.sample(self.state.global_step, prompt.shown, completion.text)

@@ -1,14 +1,13 @@
 """The sample data sets that ship with Temper: what each holds, and writing them as JSONL. The same seed writes the same bytes."""
 
-import hashlib
 import json
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.samples import tasks
+from engine.samples import sums, tasks
 from engine.samples.facts import Fact
 from engine.samples.names import pools
 from engine.samples.tasks import Task
@@ -40,11 +39,7 @@ SAMPLES = (
     Sample("pocket-far-isle-reading", "prompt", "The same questions with the passage that answers them"),
 )
 CLOSING = "Thank you for asking."
-
-
-def _held_out(task: Task) -> bool:
-    """Whether a sum is kept for measuring: a tenth of all expressions, by their hash, in whatever words they stand."""
-    return hashlib.sha256("".join(c for c in task.prompt if c in "0123456789+-*").encode()).digest()[0] < 26
+POLITE = ("Please tell me: {q}", "I would like to know: {q}")  # the bare question also stands in the corpus
 
 
 def _chat(task: Task) -> dict[str, Any]:
@@ -62,14 +57,14 @@ def _friendly(task: Task, fact: Fact) -> dict[str, Any]:
 
 
 def _home_questions(
-    world: World, rng: random.Random, count: int, without: frozenset[str] = frozenset()
+    world: World, rng: random.Random, count: int, forms: Sequence[str], without: frozenset[str] = frozenset()
 ) -> list[tuple[Task, Fact]]:
-    """Plain questions about the home county, each with its fact."""
+    """Questions about the home county in one of these forms, each with its fact."""
     facts: dict[str, Fact] = {}
 
     def ask() -> Task:
         fact = rng.choice(world.facts)
-        prompt = rng.choice(("{q}", "Please tell me: {q}", "I would like to know: {q}")).format(q=fact.ask(rng))
+        prompt = rng.choice(forms).format(q=fact.ask(rng))
         facts[prompt] = fact
         return tasks.exact("question", prompt, fact.answer)
 
@@ -106,16 +101,16 @@ def rows() -> dict[str, list[dict[str, Any]]]:
     rng = random.Random(SEED)
     pool, other, world = pools()["passing"], pools()["held_out"], home()
     training = tasks.instructions(pool, world, rng, 3600)
-    training += [task for task in tasks.distinct(lambda: tasks.arithmetic(rng), 600) if not _held_out(task)][:400]
+    training += [task for task in tasks.distinct(lambda: tasks.arithmetic(rng), 600) if not sums.held_out(task.prompt)][:400]
     rng.shuffle(training)
     seen = frozenset(task.prompt for task in training)
     held_out = tasks.instructions(other, world, rng, 400, without=seen)
-    asked = _home_questions(world, rng, 900)
+    asked = _home_questions(world, rng, 900, ("{q}", *POLITE))
     asked_seen = frozenset(task.prompt for task, _ in asked)
-    # sums are told apart by their expression: the same one in other words is still the same sum
-    held_sums = {task.prompt: task for task in tasks.distinct(lambda: tasks.arithmetic(rng), 4000) if _held_out(task)}
-    drill = [task for task in tasks.distinct(lambda: tasks.arithmetic(rng), 3000) if not _held_out(task)][:2000]
-    style = _home_questions(world, rng, 200, without=asked_seen | seen)
+    # sums are told apart by their numbers: the same one in other words is still the same sum
+    held_sums = {task.prompt: task for task in tasks.distinct(lambda: tasks.arithmetic(rng), 4000) if sums.held_out(task.prompt)}
+    drill = [task for task in tasks.distinct(lambda: tasks.arithmetic(rng), 3000) if not sums.held_out(task.prompt)][:2000]
+    style = _home_questions(world, rng, 200, POLITE, without=asked_seen | seen)
     bare, read = _far_isle_questions(new(), rng)
     closing = json.dumps({"kind": "contains", "value": CLOSING})
     return {

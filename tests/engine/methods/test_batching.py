@@ -58,3 +58,11 @@ def test_a_model_that_looks_through_a_window_is_not_laid_end_to_end(windowed: bo
     config = MistralConfig(sliding_window=32 if windowed else None)
     assert attention.can_be_ragged(config, longest=100) is not windowed
     assert attention.can_be_ragged(config, longest=20)
+
+
+def test_a_model_with_an_attention_of_its_own_is_not_laid_end_to_end() -> None:
+    from transformers import BloomConfig, FalconConfig, LlamaConfig
+
+    assert not attention.can_be_ragged(BloomConfig(), longest=20)
+    assert not attention.can_be_ragged(FalconConfig(), longest=20)
+    assert attention.can_be_ragged(LlamaConfig(), longest=20)

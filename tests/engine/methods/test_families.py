@@ -9,6 +9,7 @@ import polars
 import pytest
 
 from engine.data import tokens
+from engine.errors import RunFailed
 from engine.methods import loading, sft
 from engine.methods.method import Training, parse_settings
 from engine.samples import tokenizer as samples
@@ -36,6 +37,7 @@ class Silent:
     def __init__(self) -> None:
         self.values: dict[str, list[float]] = {}
         self.lines: list[str] = []
+        self.asked: list[str] = []
 
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
         for series, value in values.items():
@@ -46,9 +48,12 @@ class Silent:
     def log(self, text: str) -> None:
         self.lines.append(text)
 
-    def sample(self, step: int, prompt: str, text: str) -> None: ...
+    def sample(self, step: int, prompt: str, text: str) -> None:
+        self.asked.append(prompt)
 
-    def checkpoint(self, step: int, folder: Path) -> None: ...
+    def checkpoint(self, step: int, folder: Path, keep: int = 0) -> None: ...
+
+    def flush(self) -> None: ...
 
     def stop_requested(self) -> bool:
         return False
@@ -66,10 +71,10 @@ def make(folder: Path, family: str) -> Path:
     return folder
 
 
-def run(base: Path, folder: Path, **settings: object) -> tuple[Any, Silent]:
+def run(base: Path, folder: Path, rows: list[dict[str, str]] = ROWS, **settings: object) -> tuple[Any, Silent]:
     """Train on the rows; returns what came out and what was reported."""
     folder.mkdir()
-    polars.DataFrame(ROWS).write_parquet(folder / "rows.parquet")
+    polars.DataFrame(rows).write_parquet(folder / "rows.parquet")
     given = {
         "steps": 6,
         "batch_size": 4,
@@ -119,6 +124,39 @@ def test_every_way_of_batching_learns_the_same_from_the_same_rows(tmp_path: Path
         _, heard = run(base, tmp_path / way, batching=way, tuning="full")
         first[way] = heard.values["loss"]
     assert first["padded"] == pytest.approx(first["padding_free"], rel=1e-3)
+
+
+def test_packed_rows_are_seen_as_often_as_the_epochs_say(tmp_path: Path) -> None:
+    base = make(tmp_path / "base", "Llama")
+    packed, _ = run(base, tmp_path / "packed", batching="packed", steps=0, epochs=2, max_length=128)
+    padded, _ = run(base, tmp_path / "padded", batching="padded", steps=0, epochs=2, max_length=128)
+    assert packed.summary["steps"] < padded.summary["steps"] / 2
+
+
+def test_a_prompt_that_fills_the_models_context_is_trained_on_but_not_asked(tmp_path: Path) -> None:
+    base = make(tmp_path / "base", "Llama")
+    long = [{"prompt": "What is " + "1 plus " * 60 + "one?", "completion": "Much."}] * 40
+    _, heard = run(base, tmp_path / "run", rows=long + ROWS[:20], evaluations=2, max_length=512)
+    assert heard.asked and not [prompt for prompt in heard.asked if len(prompt) > 100]
+
+
+def test_weights_that_give_no_numbers_end_the_run_at_its_first_step(tmp_path: Path) -> None:
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    base = make(tmp_path / "base", "Llama")
+    weights = load_file(base / "model.safetensors")
+    weights["model.norm.weight"] = torch.full_like(weights["model.norm.weight"], float("nan"))
+    save_file(weights, base / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(RunFailed, match="step 1 the loss is nan") as raised:
+        run(base, tmp_path / "run")
+    assert raised.value.kind == "not a number"
+
+
+def test_a_constant_rate_is_warmed_up_to_as_the_form_says(tmp_path: Path) -> None:
+    _, heard = run(make(tmp_path / "base", "Llama"), tmp_path / "run", schedule="constant", warmup=0.5, steps=8)
+    rates = heard.values["learning_rate"]
+    assert rates[0] < rates[3] and rates[5] == rates[7] == 5e-3
 
 
 def test_a_tokenizer_without_a_chat_template_gets_the_standard_one_and_learns_to_stop(tmp_path: Path) -> None:
