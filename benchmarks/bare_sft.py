@@ -1,6 +1,6 @@
 """A bare TRL script with the settings of a Temper run: what the engine is measured against. Prints one JSON line a step.
 
-usage: python -m benchmarks.bare_sft MODEL ROWS.jsonl STEPS BATCH_SIZE [--padded]
+usage: python -m benchmarks.bare_sft MODEL ROWS.jsonl STEPS BATCH_SIZE
 """
 
 import json
@@ -18,6 +18,8 @@ def main(model: str, rows: str, steps: int, batch_size: int) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
     from trl import SFTConfig, SFTTrainer
 
+    from engine.methods.loading import device
+
     class Clock(TrainerCallback):
         def on_step_begin(self, args: object, state: object, control: object, **_: object) -> None:
             self.began = time.perf_counter()
@@ -32,7 +34,7 @@ def main(model: str, rows: str, steps: int, batch_size: int) -> None:
 
     data = load_dataset("json", data_files=rows, split="train").select_columns(["messages"])
     settings = SFTConfig(
-        output_dir="/tmp/bare", max_steps=steps, per_device_train_batch_size=batch_size, learning_rate=1e-3, bf16=True,
+        output_dir="/tmp/bare", max_steps=steps, per_device_train_batch_size=batch_size, learning_rate=1e-3, bf16=device().bfloat16,
         gradient_checkpointing=False, use_cpu=not torch.cuda.is_available(), logging_steps=1, save_strategy="no", report_to="none",
         assistant_only_loss=True, max_length=512, disable_tqdm=True, dataloader_pin_memory=False, seed=0,
     )  # fmt: skip

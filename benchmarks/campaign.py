@@ -10,7 +10,6 @@ import random
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -19,8 +18,8 @@ from pathlib import Path
 import psutil
 
 from benchmarks import app
-from engine import prepare
-from engine.jobs import health, processes, submit, supervisor
+from benchmarks.lab import lab
+from engine.jobs import processes, submit, supervisor
 from storage import events, models
 from storage.home import Home
 from storage.records import LIVE, Run
@@ -84,15 +83,17 @@ def kill(home: Home, run: Run, victim: str, page: subprocess.Popen[bytes]) -> bo
 def one(home: Home, number: int, victim: str, rng: random.Random, pace: float, wanted: Result) -> Counter[str]:
     """One run with one kill at a random moment of its life."""
     page = app.start(home)
-    app.address(home)
-    run = launch(home, f"campaign-{number}")
-    while submit.find(home, run.id).status == "queued":
-        time.sleep(0.02)
-    time.sleep(rng.uniform(0, pace))
-    hit = kill(home, run, victim, page)
-    status, resumed = finish(home, run)
-    page.kill()
-    page.wait()
+    try:
+        app.address(home)
+        run = launch(home, f"campaign-{number}")
+        while submit.find(home, run.id).status == "queued":
+            time.sleep(0.02)
+        time.sleep(rng.uniform(0, pace))
+        hit = kill(home, run, victim, page)
+        status, resumed = finish(home, run)
+    finally:
+        page.kill()
+        page.wait()
     count = Counter({"runs": 1, f"{victim} killed": int(hit), "resumed": resumed})
     if status != "succeeded":
         count["did not end"] += 1
@@ -102,6 +103,24 @@ def one(home: Home, number: int, victim: str, rng: random.Random, pace: float, w
     count["weights differ"] += found.weights != wanted.weights
     count["rows lost"] += len({s for s, _ in wanted.losses} - {s for s, _ in found.losses})
     return count
+
+
+def kills(home: Home, count: int, rng: random.Random) -> Counter[str]:
+    """Kill each victim ``count`` times, a run each; what came of it."""
+    undisturbed = launch(home, "undisturbed")
+    finish(home, undisturbed)
+    again = launch(home, "undisturbed again")  # with a warm worker: the length of a life to aim into
+    began = time.monotonic()
+    finish(home, again)
+    pace, wanted = time.monotonic() - began, result(home, again)
+    print(f"an undisturbed run takes {pace:.1f} s", flush=True)
+    assert wanted == result(home, undisturbed), "two undisturbed runs differ: nothing can be compared"
+    total: Counter[str] = Counter()
+    # a kill that came too late counts for nothing: it is tried again
+    while (victim := min(VICTIMS, key=lambda v: total[f"{v} killed"])) and total[f"{victim} killed"] < count:
+        total += one(home, total["runs"], victim, rng, pace, wanted)
+        print(f"{total['runs']}: {victim}, {dict(total)}", flush=True)
+    return total
 
 
 def left_over(home: Home, before: int) -> int:
@@ -121,30 +140,12 @@ def main() -> int:
     given.add_argument("--seed", type=int, default=0)
     chosen = given.parse_args()
     rng, before = random.Random(chosen.seed), zombies()
-    with tempfile.TemporaryDirectory(prefix="temper-campaign-") as folder:
-        home = Home.resolve(folder)
-        prepare.prepare(home)
-        supervisor.ensure(home)
-        undisturbed = launch(home, "undisturbed")
-        finish(home, undisturbed)
-        again = launch(home, "undisturbed again")  # with a warm worker: the length of a life to aim into
-        began = time.monotonic()
-        finish(home, again)
-        pace, wanted = time.monotonic() - began, result(home, again)
-        assert wanted == result(home, undisturbed), "two undisturbed runs differ: nothing can be compared"
-        total: Counter[str] = Counter()
-        # a kill that came too late counts for nothing: it is tried again
-        while (victim := min(VICTIMS, key=lambda v: total[f"{v} killed"])) and total[f"{victim} killed"] < chosen.kills:
-            total += one(home, total["runs"], victim, rng, pace, wanted)
-            print(f"{total['runs']}: {victim}, {dict(total)}", flush=True)
-        supervisor.stop(home)
-        time.sleep(GONE)
-        total["processes left"] = left_over(home, before)
-        lost = sum(total[name] for name in ("did not end", "losses differ", "weights differ", "rows lost", "processes left"))
-        print(
-            f"{total['runs']} runs, {dict(total)}; an undisturbed run took {pace:.1f} s; engine left: {health.engine(home).running}"
-        )
-        return 1 if lost else 0
+    with lab() as home:
+        total = kills(home, chosen.kills, rng)
+    time.sleep(GONE)
+    total["processes left"] = left_over(home, before)
+    print(f"{total['runs']} runs, {dict(total)}")
+    return int(any(total[name] for name in ("did not end", "losses differ", "weights differ", "rows lost", "processes left")))
 
 
 if __name__ == "__main__":
