@@ -6,11 +6,12 @@ lies in a file of its own that only its owner can read, never in the database.
 
 import fnmatch
 import hashlib
+import json
 import os
 import re
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from storage.home import Home
 
 WANTED = ("*.safetensors", "*.safetensors.index.json", "config.json", "generation_config.json", "tokenizer*", "*.jinja", "*.model",
           "vocab.json", "merges.txt", "special_tokens_map.json", "added_tokens.json", "LICENSE*")  # fmt: skip
+WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 PATIENCE = 10.0  # seconds for the hub to tell what an id stands for
 PIECE = 1 << 20  # bytes between two looks whether to stop
 TRIES = 5  # times that a broken connection is taken up again without a byte having come
@@ -81,11 +83,9 @@ class _File:
 def look_up(home: Home, id: str) -> Offer:
     """What the hub tells of a model before anything large is fetched. Unreachable and BadInput as for ``download``."""
     told, wanted = _listing(home, check_id(id))
-    config = next((f for f in wanted if f.name == "config.json"), None)
-    if config is None:
+    described = _document(home, id, wanted, "config.json")
+    if described is None:
         raise BadInput(f"{id} has no config.json, so it is no model that Temper can load. Choose another one.")
-    with _client(home) as client:
-        described = _asking(id, lambda: client.get(config.url).raise_for_status().json())
     card = told.card_data.to_dict() if told.card_data else {}
     weights = sum(f.size for f in wanted if f.name.endswith(".safetensors"))
     return Offer(
@@ -141,11 +141,40 @@ def _listing(home: Home, id: str) -> tuple[Any, list[_File]]:
         for f in told.siblings or []
         if "/" not in f.rfilename and any(fnmatch.fnmatch(f.rfilename, pattern) for pattern in WANTED)
     ]
-    if not any(file.name.endswith(".safetensors") for file in wanted):
+    index = _document(home, id, wanted, INDEX)
+    weights = weights_of((f.name for f in wanted if f.name.endswith(".safetensors")), index)
+    if not weights:
         raise BadInput(
             f"{id} has no safetensors weights. Other formats can carry code and are never loaded. Choose another model."
         )
-    return told, wanted
+    return told, [f for f in wanted if f.name in weights or not f.name.endswith(".safetensors")]
+
+
+def weights_of(names: Iterable[str], index: dict[str, Any] | None) -> set[str]:
+    """Which of these safetensors files are the model: those its index names, else model.safetensors, else all of them.
+
+    Some repositories hold the same weights twice, whole and in parts.
+    """
+    there = set(names)
+    if index is not None:
+        return there & set(index["weight_map"].values())
+    return {WHOLE} if WHOLE in there else there
+
+
+def _document(home: Home, id: str, wanted: list[_File], name: str) -> dict[str, Any] | None:
+    """The JSON object in a small file of a repository; None where it has no such file."""
+    file = next((f for f in wanted if f.name == name), None)
+    if file is None:
+        return None
+    with _client(home) as client:
+        body = _asking(id, lambda: client.get(file.url).raise_for_status().content)
+    try:
+        found = json.loads(body)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or (name == INDEX and not isinstance(found.get("weight_map"), dict)):
+        raise BadInput(f"{name} of {id} is not what it should be, so it is no model that Temper can load. Choose another one.")
+    return found
 
 
 def _client(home: Home) -> httpx.Client:
@@ -225,6 +254,8 @@ def _asking(id: str, ask: Callable[[], Any]) -> Any:
     gated = f"{id} is gated: accept its terms on the hub, then save a token of your account here."
     try:
         return ask()
+    except errors.HFValidationError as problem:
+        raise BadInput(f"{id!r} is no model id: {problem}") from problem
     except errors.GatedRepoError as problem:
         raise Unreachable(gated) from problem
     except errors.RepositoryNotFoundError as problem:

@@ -1,12 +1,17 @@
 """The models: taking weights in, saying where they lie, handing them out as folders, and letting them go."""
 
 import json
+import math
 import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import BadInput, NotFound, TryLater
 from engine.generation import fingerprint as prints
+from engine.hub import INDEX, PARTS, weights_of
 from engine.jobs import checkpoints
 from engine.methods.method import Trained
 from engine.offers import context_of
@@ -36,37 +41,68 @@ def places(home: Home, model: Model) -> tuple[Path, Path | None]:
     return Path(base.path), Path(model.path)
 
 
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Whatever a damaged file makes its reader stumble over is BadInput that names the file."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, AttributeError, OSError) as problem:
+        raise BadInput(
+            f"{path} cannot be read ({type(problem).__name__}: {str(problem) or 'no message'}). "
+            "It is damaged or not there whole: fetch or copy the model again."
+        ) from problem
+
+
 def _count_parameters(folder: Path) -> int:
-    """Numbers in the safetensors files of a folder, read from their headers alone."""
+    """Numbers in the safetensors files that make up a folder's model, read from their headers alone."""
+    index = None
+    if (folder / INDEX).is_file():
+        with _reading(folder / INDEX):
+            index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+            for name in index["weight_map"].values():
+                (folder / name).stat()
     total = 0
-    for path in folder.glob(WEIGHTS):
-        with path.open("rb") as file:
-            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-        for name, tensor in header.items():
-            if name != "__metadata__":
-                size = 1
-                for length in tensor["shape"]:
-                    size *= length
-                total += size
+    for name in sorted(weights_of((path.name for path in folder.glob(WEIGHTS)), index)):
+        with _reading(folder / name), (folder / name).open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if not 0 < length <= (folder / name).stat().st_size - 8:
+                raise ValueError("its header does not fit into it")
+            header = json.loads(file.read(length))
+            total += sum(math.prod(tensor["shape"]) for key, tensor in header.items() if key != "__metadata__")
     return total
 
 
+def at(home: Home, folder: Path) -> Model | None:
+    """The newest model whose weights lie in this folder, if one is registered."""
+    return next((m for m in models.all(home) if Path(m.path).resolve() == folder.resolve()), None)
+
+
 def register_folder(home: Home, folder: Path, name: str, source: str, license: str | None = None) -> Model:
-    """Register the base model in a local folder. BadInput when it holds no safetensors weights or no configuration."""
+    """Register the base model in a local folder; a folder that is registered and has not changed gives its model back.
+
+    BadInput when it holds no safetensors weights or no configuration, or when one of its files is damaged.
+    """
     config_path = folder / "config.json"
     if not config_path.is_file() or not any(folder.glob(WEIGHTS)):
         raise BadInput(
             f"{folder} is not a model that Temper reads: it needs config.json and weights as .safetensors. "
             "Weights in other formats can carry code and are never loaded."
         )
-    config = json.loads(config_path.read_text(encoding="utf-8"))
-    text = config.get("text_config", config)
-    template = prints.template_of(folder)
-    dtype = str(config.get("dtype") or config.get("torch_dtype") or text.get("dtype") or "float32")
+    with _reading(config_path):
+        config = json.loads(config_path.read_text(encoding="utf-8"))
+        text = config.get("text_config", config)
+        dtype = str(config.get("dtype") or config.get("torch_dtype") or text.get("dtype") or "float32")
+        context = context_of(config)
+    parameters = _count_parameters(folder)
+    with _reading(folder / "tokenizer_config.json"):
+        template = prints.template_of(folder)
+    mark = prints.fingerprint(folder, None, template.text, dtype)
+    known = at(home, folder)
+    if known is not None and known.fingerprint == mark:
+        return known
     return models.insert(
         home, name=name, kind="model", path=str(folder), base_id=None, run_id=None,
-        fingerprint=prints.fingerprint(folder, None, template.text, dtype), parameters=_count_parameters(folder),
-        bytes=files.size(folder), dtype=dtype, context=context_of(config),
+        fingerprint=mark, parameters=parameters, bytes=files.size(folder), dtype=dtype, context=context,
         license=license, template=template.source, source=source,
     )  # fmt: skip
 
@@ -92,20 +128,32 @@ def export(home: Home, model: Model, target: Path, merged: bool = False) -> Path
 
     Merged logits are checked against those of base plus adapter before the folder takes its name.
     """
+    check_target(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        written = beside / "model"
+        if merged and model.kind == "adapter":
+            from engine.methods import merging
+
+            merging.merge(*places(home, model), written, model.dtype)
+        else:
+            shutil.copytree(model.path, written, ignore=shutil.ignore_patterns(PARTS))
+            (written / files.MANIFEST).unlink(missing_ok=True)
+        if target.exists():
+            target.rmdir()  # it was empty; what came into it meanwhile is not ours to delete
+        files.replace_folder(written, target)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return target
+
+
+def check_target(target: Path) -> None:
+    """BadInput unless a model can be exported to ``target``: it does not exist, or is an empty folder."""
+    if target.exists() and not target.is_dir():
+        raise BadInput(f"{target} is a file. Name a folder that does not exist yet.")
     if target.exists() and any(target.iterdir()):
         raise BadInput(f"{target} is not empty. Name a folder that does not exist yet.")
-    beside = target.with_name(target.name + ".writing")
-    shutil.rmtree(beside, ignore_errors=True)
-    if merged and model.kind == "adapter":
-        from engine.methods import merging
-
-        merging.merge(*places(home, model), beside, model.dtype)
-    else:
-        shutil.copytree(model.path, beside)
-        (beside / files.MANIFEST).unlink(missing_ok=True)
-    shutil.rmtree(target, ignore_errors=True)
-    files.replace_folder(beside, target)
-    return target
 
 
 def delete(home: Home, model_id: int) -> None:
@@ -124,7 +172,7 @@ def delete(home: Home, model_id: int) -> None:
             raise TryLater(f"{model.name} cannot go: run {run.id} ({run.name}) uses it. Stop it or wait for its end.")
     models.delete(home, model_id)
     path = Path(model.path)
-    if home.root in path.parents:
+    if home.root in path.parents and at(home, path) is None:
         shutil.rmtree(path, ignore_errors=True)
 
 

@@ -4,12 +4,13 @@ sqlite-utils and this module share one SQLite library (the bundled newer one whe
 never opened through two libraries in one process.
 """
 
+import contextlib
 import json
-import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from sqlite_utils import Database
@@ -53,15 +54,10 @@ def _open(home: Home) -> Any:
 
 
 @contextmanager
-def transaction(home: Home, durable: bool = False) -> Iterator[Any]:
-    """A write transaction, begun IMMEDIATE so that it waits for its turn instead of failing half-way.
-
-    ``durable`` survives a loss of power, not only of the process.
-    """
+def transaction(home: Home) -> Iterator[Any]:
+    """A write transaction, begun IMMEDIATE so that it waits for its turn instead of failing half-way."""
     connection = _open(home)
     try:
-        if durable:
-            connection.execute("PRAGMA synchronous = FULL")
         connection.execute("BEGIN IMMEDIATE")
         try:
             yield connection
@@ -128,15 +124,21 @@ def migrate(home: Home) -> list[str]:
             return []
         if applied - known:
             require_migrated(home)
-        if applied:
-            shutil.copy2(home.database, home.database.with_suffix(f".before-{len(applied) + 1:04d}.db"))
         connection = _open(home)
         try:
+            if applied:
+                _copy(connection, home.database.with_suffix(f".before-{len(applied) + 1:04d}.db"))
             connection.execute("PRAGMA journal_mode = WAL")
             MIGRATIONS.apply(Database(connection))
         finally:
             connection.close()
         return sorted(known - applied)
+
+
+def _copy(connection: Any, path: Path) -> None:
+    """Copy the database with what still lies in its write-ahead log only."""
+    with contextlib.closing(sqlite3.connect(str(path))) as target:
+        connection.backup(target)
 
 
 def pack(value: Any) -> str:

@@ -6,21 +6,25 @@ from typing import Any
 
 from storage import db
 from storage.home import Home
-from storage.records import Checkpoint, Event, Metric
+from storage.records import Checkpoint, Event
 
-# a resumed run repeats steps: the value of a step is the last one written
+# a resumed run repeats steps: the value of a step is the last one written. Nobody reads the column seq any more.
 UPSERT = """
-INSERT INTO metric (run_id, series, step, value, seq) VALUES (?, ?, ?, ?, ?)
-ON CONFLICT (run_id, series, step) DO UPDATE SET value = excluded.value, seq = excluded.seq
+INSERT INTO metric (run_id, series, step, value, seq) VALUES (?, ?, ?, ?, 0)
+ON CONFLICT (run_id, series, step) DO UPDATE SET value = excluded.value
 """
 LATEST = """
 INSERT INTO metric_latest (run_id, series, step, value) VALUES (?, ?, ?, ?)
 ON CONFLICT (run_id, series) DO UPDATE SET step = excluded.step, value = excluded.value
 """
-TAIL = "SELECT series, step, value, seq FROM metric WHERE run_id = ? AND seq > ? ORDER BY seq LIMIT ?"
+# beside MAX, SQLite takes the other columns from the row that holds it
+LATEST_AGAIN = """
+INSERT INTO metric_latest (run_id, series, step, value)
+SELECT run_id, series, MAX(step), value FROM metric WHERE run_id = ? GROUP BY series
+"""
 THINNED = """
-SELECT series, step, value, seq FROM (
-    SELECT series, step, value, seq, MIN(value) OVER bucket AS low, MAX(value) OVER bucket AS high,
+SELECT series, step, value FROM (
+    SELECT series, step, value, MIN(value) OVER bucket AS low, MAX(value) OVER bucket AS high,
            MAX(step) OVER (PARTITION BY series) AS last
     FROM metric WHERE run_id = ?1 AND series = ?2
     WINDOW bucket AS (PARTITION BY series, step / ?3)
@@ -31,17 +35,9 @@ SELECT series, step, value, seq FROM (
 def add_metrics(home: Home, run_id: int, values: Iterable[tuple[str, int, float]]) -> None:
     """Write (series, step, value) in one transaction."""
     with db.transaction(home) as connection:
-        found = connection.execute("SELECT MAX(seq) FROM metric WHERE run_id = ?", (run_id,)).fetchone()[0]
-        seq = found or 0
         for series, step, value in values:
-            seq += 1
-            connection.execute(UPSERT, (run_id, series, step, value, seq))
+            connection.execute(UPSERT, (run_id, series, step, value))
             connection.execute(LATEST, (run_id, series, step, value))
-
-
-def metrics_since(home: Home, run_id: int, seq: int, limit: int = 10_000) -> list[Metric]:
-    """What was written after ``seq``, in the order of writing."""
-    return [Metric(**dict(r)) for r in db.rows(home, TAIL, run_id, seq, limit)]
 
 
 def latest(home: Home, run_id: int) -> dict[str, tuple[int, float]]:
@@ -75,6 +71,8 @@ def forget_after(home: Home, run_id: int, step: int) -> None:
     """Drop what a run wrote beyond ``step``: it resumes there, and a step that is not made again must not stand."""
     with db.transaction(home) as connection:
         connection.execute("DELETE FROM metric WHERE run_id = ? AND step > ?", (run_id, step))
+        connection.execute("DELETE FROM metric_latest WHERE run_id = ?", (run_id,))
+        connection.execute(LATEST_AGAIN, (run_id,))
         connection.execute("DELETE FROM event WHERE run_id = ? AND kind = 'sample' AND step > ?", (run_id, step))
 
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-RUN_KINDS = ("train", "measure", "export", "download", "build")
 LIVE = ("queued", "running")
 ENDED = ("succeeded", "failed", "stopped", "interrupted")
 STATUSES = LIVE + ENDED
@@ -81,16 +80,6 @@ class Event:
     kind: str
     step: int | None
     body: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Metric:
-    """The value of one series of a run at one step; ``seq`` rises with every write of the run."""
-
-    series: str
-    step: int
-    value: float
-    seq: int
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from storage import events, files
 from storage.home import Home
+from storage.records import Run
 
 FOLDER = "checkpoints"
 
@@ -28,6 +29,16 @@ def newest_whole(home: Home, run_id: int) -> Newest:
             return Newest(folder, step, tuple(damaged))
         damaged.append(step)
     return Newest(None, 0, tuple(damaged))
+
+
+def on_resume(home: Home, run: Run) -> str:
+    """Where a resume of this run would go on, in a sentence."""
+    if run.kind == "download":
+        return "What was fetched is kept; resume fetches the rest."
+    kept = events.checkpoints(home, run.id)
+    if kept:
+        return f"The checkpoint of step {kept[-1].step} is kept; resume continues from it."
+    return "It has no checkpoint; resume begins at the start."
 
 
 def clear(home: Home, run_id: int, keep: int = 0) -> int:

@@ -8,6 +8,10 @@ from pathlib import Path
 
 from engine.errors import FAILURES, Damaged, RunFailed, TemperError, Unreachable
 from storage import files
+from storage.home import Home
+from storage.records import Run
+
+CRASHES = (signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT)  # a process does these to itself
 
 
 @dataclass(frozen=True)
@@ -57,15 +61,27 @@ def exit_file(folder: Path, attempt: int) -> Path:
     return folder / f"exit-{attempt}.json"
 
 
-def of_exit(path: Path) -> Failure:
+def keeper_lock(folder: Path, attempt: int) -> Path:
+    """The file whose lock the keeper of a run's ``attempt`` holds until it has written how its worker ended."""
+    return folder / f"keeper-{attempt}.lock"
+
+
+def of_exit(home: Home, run: Run) -> Failure:
     """Why a worker that wrote no ending is gone, from what its keeper saw; ``lost`` where nobody saw it."""
+    folder = home.run(run.id)
+    path = exit_file(folder, run.attempt)
     if not path.exists():
         return Failure("lost", "The worker is gone and nobody saw it end: the machine or the engine went away.")
     seen = json.loads(path.read_text())
-    if seen["out_of_memory_kills"] > 0:
+    if seen["code"] == -signal.SIGKILL and seen["out_of_memory_kills"] > 0:
         return Failure("out of memory", "The system ended the worker because the machine ran out of memory.")
     if seen["free_disk"] < files.FULL:
         return Failure("disk full", f"The disk was full: the worker ended with {seen['free_disk'] // 1024} kB left.")
+    # until a worker has its run, it writes to the log of all workers
+    log = folder / "log.txt" if (folder / "worker.json").exists() else home.logs / "worker.log"
     if seen["code"] < 0:
-        return Failure("killed", f"The worker was ended from outside by {signal.Signals(-seen['code']).name}.")
-    return Failure("bug", f"The worker ended with exit code {seen['code']} and wrote no reason. The log holds the details.")
+        by = signal.Signals(-seen["code"])
+        if by in CRASHES:
+            return Failure("bug", f"The worker crashed ({by.name}) and wrote no reason. {log} may say more.")
+        return Failure("killed", f"The worker was ended from outside by {by.name}.")
+    return Failure("bug", f"The worker ended with exit code {seen['code']} and wrote no reason. {log} may say more.")

@@ -4,13 +4,14 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.jobs import failures, processes
+from engine.jobs import checkpoints, failures, processes
 from storage import events, runs
 from storage.home import Home
 from storage.records import Run
 
 STALLED_AFTER = 60.0  # seconds without a heartbeat
 NO_PROGRESS_AFTER = 300.0  # seconds without a step, a phase or a checkpoint
+INTERRUPT = "interrupt"  # the file in a run's folder that says: the engine asked for the stop
 CLAIM_GRACE = 10.0  # seconds a claimed run may take until its worker holds the lock
 
 
@@ -56,6 +57,11 @@ def alive(home: Home, run_id: int) -> bool:
     return processes.is_held(lock_of(home, run_id))
 
 
+def kept(home: Home, run: Run) -> bool:
+    """Whether the keeper of this run's attempt lives and has not yet written how its worker ended."""
+    return processes.is_held(failures.keeper_lock(home.run(run.id), run.attempt))
+
+
 def view(home: Home, run: Run) -> RunView:
     """The run with its signs of life, its phase and how far it is."""
     latest = events.latest(home, run.id)
@@ -79,7 +85,9 @@ def engine(home: Home) -> EngineView:
     if not processes.is_held(home.root / "engine.lock"):
         return EngineView(False, None, None)
     identity = processes.read_identity(home.root / "engine.json")
-    return EngineView(True, identity.pid if identity else None, identity.started if identity else None)
+    if identity is None or not identity.alive():  # it is just starting, and the file is that of one before it
+        return EngineView(True, None, None)
+    return EngineView(True, identity.pid, identity.started)
 
 
 def reconcile(home: Home) -> list[int]:
@@ -89,16 +97,26 @@ def reconcile(home: Home) -> list[int]:
         if alive(home, run.id):
             continue
         folder = home.run(run.id)
+        if kept(home, run):
+            continue  # its keeper is about to write how it ended, on a full disk once there is room
         if not (folder / "worker.json").exists() and not failures.exit_file(folder, run.attempt).exists():
             continue  # claimed, and its worker not there yet: the supervisor hands it over or gives it back
         current = runs.get(home, run.id)
-        if current is None or current.status != "running":
-            continue  # the worker wrote its ending between the two looks
-        if run.stop_requested:
-            runs.end(home, run.id, "stopped", reason="Stopped: it did not end by itself in time. The last checkpoint is kept.")
-        else:
-            failure = failures.of_exit(failures.exit_file(folder, run.attempt))
-            status = "interrupted" if failure.kind == "lost" else "failed"
-            runs.end(home, run.id, status, reason=failure.reason, failure=failure.kind, next_step=failure.next_step)
+        if current is None or (current.status, current.attempt) != ("running", run.attempt):
+            continue  # the worker wrote its ending between the two looks, and the run may have begun anew
+        _end(home, current)
         ended.append(run.id)
     return ended
+
+
+def _end(home: Home, run: Run) -> None:
+    """Write the ending of a run whose worker is gone: what was asked for where that ended it, else the failure."""
+    failure = failures.of_exit(home, run)
+    if failure.kind == "killed" and run.stop_requested:
+        engine_stopped = (home.run(run.id) / INTERRUPT).exists()
+        asked = "The engine was stopped, and the run" if engine_stopped else "Stopped: it"
+        reason = f"{asked} did not end by itself in time. {checkpoints.on_resume(home, run)}"
+        runs.end(home, run.id, "interrupted" if engine_stopped else "stopped", reason=reason)
+        return
+    status = "interrupted" if failure.kind == "lost" else "failed"
+    runs.end(home, run.id, status, reason=failure.reason, failure=failure.kind, next_step=failure.next_step)

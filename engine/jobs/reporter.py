@@ -6,6 +6,7 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 
+from engine.jobs import checkpoints
 from storage import db, events, files, runs
 from storage.home import Home
 
@@ -18,7 +19,7 @@ class RunReporter:
     def __init__(self, home: Home, run_id: int) -> None:
         self.home, self.run_id = home, run_id
         self.folder = home.run(run_id)
-        self.failure: BaseException | None = None
+        self._terminated = False
         self._held: list[tuple[str, int, float]] = []
         self._lock = threading.Lock()
         self._writing = threading.Lock()
@@ -47,14 +48,20 @@ class RunReporter:
         """What the model says to a fixed prompt at this step."""
         events.add(self.home, self.run_id, "sample", {"prompt": prompt, "text": text}, step)
 
-    def checkpoint(self, step: int, folder: Path) -> None:
+    def checkpoint(self, step: int, folder: Path, keep: int = 0) -> None:
         """Record a whole checkpoint; every metric up to its step is written first, since a resume repeats only what follows."""
         self.flush()
         events.add_checkpoint(self.home, self.run_id, step, str(folder), files.size(folder))
+        if keep:
+            checkpoints.clear(self.home, self.run_id, keep)
         self._progress()
 
     def stop_requested(self) -> bool:
         return self._stop.is_set()
+
+    def terminate(self, *_: object) -> None:
+        """For a signal's handler, which may touch no lock: the next beat asks for the stop."""
+        self._terminated = True
 
     def flush(self) -> None:
         """Write what is held."""
@@ -85,9 +92,10 @@ class RunReporter:
             try:
                 beat.touch()
                 self.flush()
+                if self._terminated and not self._stop.is_set():
+                    runs.request_stop(self.home, self.run_id)
                 if runs.stop_requested_at(self.home, self.run_id):
                     self._stop.set()
             except (OSError, db.sqlite3.Error) as problem:
                 # a full disk or a busy database: the values stay held and the next beat tries again
-                self.failure = problem
                 os.write(2, f"The reporter could not write: {problem}\n".encode())

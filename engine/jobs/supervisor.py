@@ -26,6 +26,7 @@ TICK = 0.2  # seconds
 STOP_GRACE = 10.0  # seconds between a stop that is asked for and one that is made
 ORPHAN_GRACE = 20.0  # seconds after its start until an engine gives claimed runs without a worker back to the queue
 START_WAIT = 60.0
+STOP_WAIT = STOP_GRACE + 20
 LOCK_WAIT = 1.0  # a page that looks whether an engine runs holds the lock for a moment
 # kinds of runs, one run of each lane at a time: a download waits for the network, and nothing should wait for it
 LANES = (("train", "measure", "export"), ("download",))
@@ -96,7 +97,7 @@ class Supervisor:
             return
         folder = self.home.run(run.id)
         folder.mkdir(parents=True, exist_ok=True)
-        for name in ("worker.json", "heartbeat", "progress"):
+        for name in ("worker.json", "heartbeat", "progress", health.INTERRUPT):
             (folder / name).unlink(missing_ok=True)
         keeper, self.warm = self.warm, None
         try:
@@ -104,6 +105,7 @@ class Supervisor:
             keeper.stdin.close()  # type: ignore[union-attr]
         except BrokenPipeError:
             runs.unclaim(self.home, run.id)
+            return
         self.keepers[run.id] = keeper
 
     def _enforce_stop(self, run_id: int) -> None:
@@ -120,7 +122,8 @@ class Supervisor:
             return
         for run in runs.in_status(self.home, "running"):
             folder = self.home.run(run.id)
-            if run.id not in self.keepers and not health.alive(self.home, run.id) and not (folder / "worker.json").exists():
+            at_work = run.id in self.keepers or health.kept(self.home, run) or health.alive(self.home, run.id)
+            if not at_work and not (folder / "worker.json").exists():
                 runs.unclaim(self.home, run.id)
 
     def close(self) -> None:
@@ -130,8 +133,9 @@ class Supervisor:
             self.warm.terminate()
         live = runs.in_status(self.home, "running")
         for run in live:
-            (self.home.run(run.id) / "interrupt").touch()
-            runs.request_stop(self.home, run.id)
+            if not run.stop_requested:
+                (self.home.run(run.id) / health.INTERRUPT).touch()
+                runs.request_stop(self.home, run.id)
         deadline = time.monotonic() + STOP_GRACE + 5
         while runs.in_status(self.home, "running") and time.monotonic() < deadline:
             for run in live:
@@ -153,6 +157,7 @@ def serve(home: Home) -> int:
     lock: IO[str] | None = processes.hold(home.root / "engine.lock", wait=LOCK_WAIT)
     if lock is None:
         raise TryLater(f"An engine already runs for {home.root}. `python -m engine status` shows it.")
+    (home.root / "engine.json").unlink(missing_ok=True)  # of an engine that was killed
     prepare.prepare(home)
     processes.write_identity(home.root / "engine.json", os.getpid())
     try:
@@ -186,14 +191,23 @@ def ensure(home: Home) -> health.EngineView:
 
 
 def stop(home: Home) -> bool:
-    """End the engine in an orderly way; False when none runs. Live runs keep a checkpoint and can be resumed."""
-    identity = processes.read_identity(home.root / "engine.json")
-    if not health.engine(home).running or identity is None:
+    """End the engine in an orderly way; False when none runs. Live runs keep a checkpoint and can be resumed.
+
+    TryLater when the engine is still there after a while.
+    """
+    if not health.engine(home).running:
         return False
-    if identity.alive():
-        os.kill(identity.pid, signal.SIGTERM)
-    deadline = time.monotonic() + STOP_GRACE + 20
-    while health.engine(home).running and time.monotonic() < deadline:
+    deadline = time.monotonic() + STOP_WAIT
+    told = None
+    while (view := health.engine(home)).running:
+        if view.pid is not None and view.pid != told:  # one that is just starting has no pid to tell yet
+            os.kill(view.pid, signal.SIGTERM)
+            told = view.pid
+        if time.monotonic() > deadline:
+            raise TryLater(
+                f"The engine (process {view.pid}) has not ended within {STOP_WAIT:.0f} s. "
+                f"{home.logs / 'engine.log'} may say why; `python -m engine status` shows whether it is still there."
+            )
         time.sleep(0.1)
     return True
 

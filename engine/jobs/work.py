@@ -11,13 +11,14 @@ from engine.errors import NotFound
 from engine.generation import ask
 from engine.jobs import checkpoints
 from engine.jobs.reporter import RunReporter
-from engine.methods import METHODS
+from engine.methods import METHODS, loading
 from engine.methods.method import Training, parse_settings
 from storage import datasets, events, files, models
 from storage.home import Home
-from storage.records import Run
+from storage.records import Model, Run
 
 LITTLE_MEMORY = 2_000_000_000  # bytes
+EXACT = {("sft", "cpu")}  # methods and devices on which resumed losses and weights were measured equal (tests/engine/jobs)
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,27 @@ def make_room(home: Home, reporter: RunReporter) -> None:
         reporter.log("Chat gave its memory to this run; its models load again with the next question.")
 
 
+def begin(home: Home, run: Run, reporter: RunReporter) -> Path | None:
+    """The checkpoint that this attempt goes on from, if there is one; what the run showed beyond it is forgotten."""
+    newest = checkpoints.newest_whole(home, run.id)
+    for step in newest.damaged:
+        reporter.log(f"The checkpoint of step {step} is damaged and was passed over.")
+    if newest.folder is not None:
+        reporter.checkpoint(newest.step, newest.folder)  # a kill may have come between its folder and its row
+        exact = how_exact(run.request["method"], loading.device().name)
+        reporter.log(f"Resuming from the checkpoint of step {newest.step}; {exact}.")
+    if run.attempt > 1:
+        events.forget_after(home, run.id, newest.step)
+    return newest.folder
+
+
+def how_exact(method: str, device: str) -> str:
+    """Whether a resumed run makes the very losses of an undisturbed one, in the words of the log."""
+    if (method, device) in EXACT:
+        return f"exact on this {device.upper()}: the losses are those of a run that was not disturbed"
+    return f"continued, not exact: that {method} resumes to the same losses on {device} was not measured"
+
+
 def train(home: Home, run: Run, reporter: RunReporter) -> Outcome:
     """Train by the run's recipe, from the newest whole checkpoint where there is one, and register the result."""
     recipe = run.recipe
@@ -42,12 +64,7 @@ def train(home: Home, run: Run, reporter: RunReporter) -> Outcome:
     dataset, model = datasets.get(home, recipe.dataset_id), models.get(home, recipe.model_id)
     if dataset is None or model is None:
         raise NotFound(f"The data set #{recipe.dataset_id} or the model #{recipe.model_id} is no longer there.")
-    newest = checkpoints.newest_whole(home, run.id)
-    for step in newest.damaged:
-        reporter.log(f"The checkpoint of step {step} is damaged and was passed over.")
-    if newest.folder is not None:
-        reporter.log(f"Resuming from the checkpoint of step {newest.step}.")
-        events.forget_after(home, run.id, newest.step)
+    resume_from = begin(home, run, reporter)
     reporter.phase("checking the data")
     curate.verify(home, dataset)
     base, adapter = registry.places(home, model)
@@ -62,14 +79,14 @@ def train(home: Home, run: Run, reporter: RunReporter) -> Outcome:
             seed=recipe.seed,
             dtype=recipe.dtype,
             folder=home.run(run.id),
-            resume_from=newest.folder,
+            resume_from=resume_from,
             reporter=reporter,
         )
     )
     if trained.summary.get("stopped"):
         return Outcome(dict(trained.summary), stopped=True)
     made = registry.register_trained(home, run, model, trained)
-    return Outcome({**trained.summary, "model": made.name, "model_id": made.id, "fingerprint": made.fingerprint})
+    return Outcome({**trained.summary, **_got(made).summary})
 
 
 def measure(home: Home, run: Run, reporter: RunReporter) -> Outcome:
@@ -81,7 +98,8 @@ def measure(home: Home, run: Run, reporter: RunReporter) -> Outcome:
     if dataset is None:
         raise NotFound(f"The data set #{request['dataset_id']} is no longer there.")
     measured = measuring.measure(
-        home, f"#{request['model_id']}", dataset, limit=request.get("limit"), reporter=reporter, run_id=run.id,
+        home, f"#{request['model_id']}", dataset, limit=request.get("limit"),
+        max_tokens=request.get("max_tokens") or measuring.MAX_TOKENS, reporter=reporter, run_id=run.id,
         against=f"#{request['against_id']}" if request.get("against_id") else None,
     )  # fmt: skip
     return Outcome(measured.summary()) if measured is not None else Outcome(stopped=True)
@@ -105,14 +123,21 @@ def download(home: Home, run: Run, reporter: RunReporter) -> Outcome:
             told[0] = share
             reporter.phase("downloading", share)
 
+    known = registry.at(home, hub.folder_of(home, id))
+    if known is not None:  # its weights are never overwritten: adapters rest on them
+        reporter.log(f"{id} is here already, as {known.name}. Delete that model first to fetch it anew.")
+        return _got(known)
     license = hub.look_up(home, id).license
     reporter.phase("downloading", 0.0)
     folder = hub.download(home, id, progress, reporter.stop_requested)
     if folder is None:
         return Outcome(stopped=True)
-    known = next((m for m in models.all(home) if m.path == str(folder)), None)
-    made = known or registry.register_folder(home, folder, id.split("/")[-1].lower(), id, license)
-    return Outcome({"model": made.name, "model_id": made.id, "fingerprint": made.fingerprint})
+    name = run.request.get("name") or id.split("/")[-1].lower()
+    return _got(registry.register_folder(home, folder, name, id, license))
+
+
+def _got(model: Model) -> Outcome:
+    return Outcome({"model": model.name, "model_id": model.id, "fingerprint": model.fingerprint})
 
 
 WORK: dict[str, Callable[[Home, Run, RunReporter], Outcome]] = {

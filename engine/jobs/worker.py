@@ -11,14 +11,16 @@ import sys
 import traceback
 import warnings
 
-from engine.environment import PRIVATE, QUIET
-from engine.jobs import failures, processes
+from engine.environment import ONE_GPU, PRIVATE, QUIET
+from engine.jobs import checkpoints, failures, processes
+from engine.jobs.health import INTERRUPT
 from engine.jobs.reporter import RunReporter
 from storage import db, runs
 from storage.home import Home
+from storage.records import Run
 
-ENVIRONMENT = PRIVATE | QUIET | {"TRANSFORMERS_VERBOSITY": "warning"}
-STOPPED = ("Stopped as asked.", "Stopped as asked. The checkpoint is kept.")
+ENVIRONMENT = PRIVATE | QUIET | ONE_GPU | {"TRANSFORMERS_VERBOSITY": "warning"}
+ASKED = "Stopped as asked"
 LOCK_WAIT = 20.0  # seconds
 
 
@@ -41,36 +43,38 @@ def main(root: str) -> int:
     line = sys.stdin.readline()
     if not line.strip():
         return 0  # the supervisor is gone before it had a run for this worker
-    return work(home, int(line.split()[0]))
+    run_id, attempt = (int(part) for part in line.split())
+    return work(home, run_id, attempt)
 
 
-def work(home: Home, run_id: int) -> int:
-    """Do one run from claim to ending. Returns 0 when the ending is written, whatever it is."""
+def work(home: Home, run_id: int, attempt: int) -> int:
+    """Do one attempt of a run from claim to ending. Returns 0 when the ending is written, or the run is another's by now."""
     folder = home.run(run_id)
     # the worker of an attempt before this one may still be on its way out
     lock = processes.hold(folder / "alive.lock", wait=LOCK_WAIT)
     if lock is None:
         return 3
-    (folder / "interrupt").unlink(missing_ok=True)
+    run = runs.get(home, run_id)
+    if run is None or (run.status, run.attempt) != ("running", attempt):
+        lock.close()
+        return 0
     processes.write_identity(folder / "worker.json", os.getpid())
     log = os.open(folder / "log.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    # a terminate is the same as a stop that someone asked for: finish the step, keep a checkpoint
-    signal.signal(signal.SIGTERM, lambda *_: runs.request_stop(home, run_id))
     reporter = RunReporter(home, run_id)
+    # a terminate is the same as a stop that someone asked for: finish the step, keep a checkpoint
+    signal.signal(signal.SIGTERM, reporter.terminate)
     try:
-        _do(home, run_id, reporter)
+        _do(home, run, reporter)
     finally:
         lock.close()
     return 0
 
 
-def _do(home: Home, run_id: int, reporter: RunReporter) -> None:
+def _do(home: Home, run: Run, reporter: RunReporter) -> None:
     from engine.jobs.work import WORK
 
-    run = runs.get(home, run_id)
-    assert run is not None
     try:
         outcome = WORK[run.kind](home, run, reporter)
         reporter.close()
@@ -82,15 +86,13 @@ def _do(home: Home, run_id: int, reporter: RunReporter) -> None:
         with contextlib.suppress(OSError, db.sqlite3.Error):  # the last figures; the ending matters more
             reporter.close()
         # where even that finds no room the process ends with an error, and its keeper waits for room to say why
-        runs.end(home, run_id, "failed", reason=failure.reason, failure=failure.kind, next_step=failure.next_step)
+        runs.end(home, run.id, "failed", reason=failure.reason, failure=failure.kind, next_step=failure.next_step)
         return
     if not outcome.stopped:
-        runs.end(home, run_id, "succeeded", summary=outcome.summary)
-    elif (reporter.folder / "interrupt").exists():
-        reason = "The engine was stopped. Resume continues from the last checkpoint."
-        runs.end(home, run_id, "interrupted", reason=reason, summary=outcome.summary)
-    else:
-        runs.end(home, run_id, "stopped", reason=STOPPED[run.kind == "train"], summary=outcome.summary)
+        runs.end(home, run.id, "succeeded", summary=outcome.summary)
+        return
+    status, asked = ("interrupted", "The engine was stopped") if (reporter.folder / INTERRUPT).exists() else ("stopped", ASKED)
+    runs.end(home, run.id, status, reason=f"{asked}. {checkpoints.on_resume(home, run)}", summary=outcome.summary)
 
 
 if __name__ == "__main__":

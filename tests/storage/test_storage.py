@@ -5,6 +5,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from sqlite_utils.migrations import Migrations
 
 from storage import db, events, files, models, runs
 from storage.home import Home
@@ -30,16 +31,16 @@ def test_a_step_that_is_repeated_keeps_its_last_value(home: Home) -> None:
     assert events.latest(home, run.id) == {"loss": (3, 1.0)}
 
 
-def test_the_tail_of_metrics_holds_what_was_written_after_a_number(home: Home) -> None:
+def test_a_run_that_goes_back_to_a_step_shows_the_figures_of_that_step(home: Home) -> None:
     run, other = queue(home), queue(home)
-    events.add_metrics(home, run.id, [("loss", step, float(step)) for step in range(5)])
-    seen = events.metrics_since(home, run.id, 0)[-1].seq
-    events.add_metrics(home, other.id, [("loss", 9, 9.0)])
-    events.add_metrics(home, run.id, [("loss", 4, 40.0), ("rate", 5, 0.1)])
-    assert [(m.series, m.step, m.value) for m in events.metrics_since(home, run.id, seen)] == [
-        ("loss", 4, 40.0),
-        ("rate", 5, 0.1),
-    ]
+    for one in (run, other):
+        events.add_metrics(home, one.id, [("planned_steps", 0, 9.0), *(("loss", step, float(step)) for step in range(1, 9))])
+    events.add_metrics(home, run.id, [("eval_loss", 7, 0.7)])
+    events.forget_after(home, run.id, 5)
+    assert events.latest(home, run.id) == {"planned_steps": (0, 9.0), "loss": (5, 5.0)}
+    assert events.latest(home, other.id)["loss"] == (8, 8.0)
+    events.forget_after(home, run.id, 0)
+    assert events.latest(home, run.id) == {"planned_steps": (0, 9.0)} and events.curve(home, run.id, "loss") == []
 
 
 def test_a_long_curve_is_thinned_and_keeps_every_spike(home: Home) -> None:
@@ -148,6 +149,19 @@ def test_six_threads_that_migrate_at_once_leave_one_whole_home(tmp_path: Path) -
     for thread in threads:
         thread.join()
     assert problems == [] and runs.page(home) == []
+
+
+def test_the_copy_before_a_migration_holds_what_was_written_a_moment_ago(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = queue(home)
+    keeps_the_log = db.reader(home)  # while one reads, what was written lies in the write-ahead log
+    newer = Migrations("temper")
+    newer(name="0001_first_road")(lambda _: None)
+    newer(name="0002_nothing")(lambda _: None)
+    monkeypatch.setattr(db, "MIGRATIONS", newer)
+    assert db.migrate(home) == ["0002_nothing"] and keeps_the_log is not None
+    with db.sqlite3.connect(str(home.database.with_suffix(".before-0002.db"))) as copy:
+        assert copy.execute("SELECT name FROM run").fetchall() == [(run.name,)]
+    copy.close()
 
 
 def test_two_models_of_one_name_are_told_apart_by_a_number(home: Home) -> None:

@@ -1,0 +1,97 @@
+"""The registry: what it takes in, what it refuses in words, and what it never deletes."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from engine import registry
+from engine.errors import BadInput
+from engine.samples import pocket
+from storage import models
+from storage.home import Home
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A model in a folder of its own."""
+    return Path(shutil.copytree(pocket.POCKET, tmp_path / "weights"))
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("config.json", b'{"model_type": '),
+        ("config.json", b"[]"),
+        ("config.json", b""),
+        ("tokenizer_config.json", b"{"),
+        ("model.safetensors", b""),
+        ("model.safetensors", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"),
+        ("model.safetensors", (10).to_bytes(8, "little") + b"not json!!"),
+        ("model.safetensors", (2).to_bytes(8, "little") + b"[]"),
+        ("model.safetensors.index.json", b'{"weight_map": {"a": "gone.safetensors"}}'),
+        ("model.safetensors.index.json", b"[]"),
+    ],
+)
+def test_a_damaged_file_is_named_and_nothing_is_registered(home: Home, folder: Path, name: str, body: bytes) -> None:
+    (folder / name).write_bytes(body)
+    if name == "tokenizer_config.json":
+        (folder / "chat_template.jinja").unlink(missing_ok=True)
+    with pytest.raises(BadInput, match="safetensors" if "index" in name else name):
+        registry.register_folder(home, folder, "damaged", "test")
+    assert models.all(home) == []
+
+
+def test_weights_that_lie_there_twice_are_counted_once(home: Home, folder: Path) -> None:
+    once = registry.register_folder(home, folder, "once", "test").parameters
+    shutil.copy(folder / "model.safetensors", folder / "consolidated.safetensors")
+    assert registry.register_folder(home, folder, "twice", "test").parameters == once
+    (folder / "model.safetensors").rename(folder / "model-00001-of-00001.safetensors")
+    index = {"weight_map": {"any": "model-00001-of-00001.safetensors"}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    assert registry.register_folder(home, folder, "sharded", "test").parameters == once
+
+
+def test_a_folder_that_is_registered_twice_is_one_model(home: Home, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(folder)
+    first = registry.register_folder(home, folder, "x", "test")
+    assert registry.register_folder(home, tmp_path / "link", "y", "test") == first
+    assert [m.name for m in models.all(home)] == ["x"]
+
+
+def test_weights_that_another_model_uses_stay_when_one_is_deleted(home: Home, folder: Path) -> None:
+    inside = Path(shutil.copytree(folder, home.models / "own"))
+    first = registry.register_folder(home, inside, "first", "test")
+    (inside / "generation_config.json").unlink(missing_ok=True)
+    (inside / "chat_template.jinja").write_text("another template")
+    second = registry.register_folder(home, inside, "second", "test")
+    assert second.id != first.id
+    registry.delete(home, first.id)
+    assert inside.is_dir()
+    registry.delete(home, second.id)
+    assert not inside.exists()
+
+
+def test_an_export_touches_no_folder_but_its_own(home: Home, folder: Path, tmp_path: Path) -> None:
+    model = registry.register_folder(home, folder, "x", "test")
+    (folder / ".parts").mkdir()
+    others = tmp_path / "out.writing"
+    others.mkdir()
+    (others / "thesis.txt").write_text("mine")
+    registry.export(home, model, tmp_path / "out")
+    assert (others / "thesis.txt").read_text() == "mine"
+    assert (tmp_path / "out" / "model.safetensors").is_file() and not (tmp_path / "out" / ".parts").exists()
+    assert sorted(p.name for p in tmp_path.iterdir() if "out" in p.name) == ["out", "out.writing"], "nothing is left beside it"
+    (tmp_path / "file").write_text("mine")
+    for taken in ("out", "file"):
+        with pytest.raises(BadInput, match="Name a folder that does not exist yet"):
+            registry.export(home, model, tmp_path / taken)
+
+
+def test_an_export_that_fails_leaves_nothing_behind(home: Home, folder: Path, tmp_path: Path) -> None:
+    model = registry.register_folder(home, folder, "x", "test")
+    shutil.rmtree(folder)
+    with pytest.raises(OSError):
+        registry.export(home, model, tmp_path / "out" / "here")
+    assert list((tmp_path / "out").iterdir()) == []
