@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,7 +72,10 @@ def start(
 
 
 def look(home: Home, id: str) -> list[Answer]:
-    """The answers of a set as they stand now, in the order of the models. NotFound when the host no longer has them."""
+    """The answers of a set as they stand now, in the order of the models.
+
+    NotFound when the host no longer has them; TryLater while it lives and does not answer.
+    """
     return [Answer.parse(body) for body in _call(_there(home), "GET", f"/answers/{id}")]
 
 
@@ -97,8 +101,10 @@ def preview(home: Home, model: str, dataset_id: int, max_length: int) -> Preview
 
 
 def release(home: Home) -> Released:
-    """Have the host give its models' memory back; they come back by themselves. Nothing where no host runs."""
-    address = _answering(home)
+    """Have the host give its models' memory back; they come back by themselves. Nothing where no host answers."""
+    address = None
+    with suppress(TryLater):
+        address = _answering(home)
     if address is None:
         return Released(0)
     body = _call(address, "POST", "/release", {})
@@ -116,9 +122,10 @@ def shutdown(home: Home) -> bool:
     identity = processes.read_identity(home.root / PLACE)
     if identity is None or not identity.alive():
         return False
-    address = _answering(home)
-    if address is not None:
-        _call(address, "POST", "/shutdown", {})
+    address = _read(home)
+    with suppress(TryLater):  # one that hangs is ended below
+        if address is not None and _answering(home) == address:
+            _call(address, "POST", "/shutdown", {})
     until = time.monotonic() + ENDING
     while identity.alive() and time.monotonic() < until:
         time.sleep(PAUSE)
@@ -144,7 +151,10 @@ def _read(home: Home) -> Address | None:
 
 
 def _answering(home: Home) -> Address | None:
-    """The host that answers for this home with the token that it wrote down, or None."""
+    """The host that answers for this home with the token that it wrote down; None where its process is gone.
+
+    TryLater while the process lives and does not answer: what it is saying is not lost.
+    """
     import httpx
 
     address = _read(home)
@@ -156,8 +166,10 @@ def _answering(home: Home) -> Address | None:
         return None
     try:
         answer = _client(address).get("/health", timeout=REPLY)
-    except httpx.TransportError:
-        return None
+    except httpx.TransportError as problem:
+        if not identity.alive():
+            return None
+        raise TryLater("The model host is busy and did not answer. Try again in a moment; what it says is kept.") from problem
     return address if answer.status_code == 200 and answer.json()["home"] == str(home.root) else None
 
 

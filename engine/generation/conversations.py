@@ -8,12 +8,13 @@ import dataclasses
 import json
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from engine.errors import BadInput, NotFound, TemperError
+from engine.errors import BadInput, NotFound, TemperError, TryLater
 from engine.generation import ask
 from engine.generation.answers import Answer, Sampling
 from storage import db, files
@@ -34,6 +35,7 @@ class Turn:
     answer_set: str = ""
     answers: tuple[Answer, ...] = ()  # as they stand now, in the order of the models
     problem: str | None = None  # why nothing could be asked
+    id: str = ""  # what the host knows the prompt by; "" in a file of an earlier version
 
     @property
     def ended(self) -> bool:
@@ -70,21 +72,31 @@ class Conversation:
         return [*told, {"role": "user", "content": prompt}]
 
 
-def begin(home: Home, models: Sequence[str], system: str = "") -> Conversation:
-    """A new, empty conversation with these models; it is written with its first turn."""
+def begin(models: Sequence[str], system: str = "", token: str = "") -> Conversation:
+    """A new, empty conversation with these models, named by ``token`` where one is given; it is written with its first turn."""
     if not 0 < len(set(models)) == len(models) <= MOST_MODELS:
         raise BadInput(f"A conversation takes 1 to {MOST_MODELS} different models, not {', '.join(models) or 'none'}.")
-    return Conversation(secrets.token_urlsafe(9), tuple(models), system.strip(), db.now())
+    return Conversation(token or secrets.token_urlsafe(9), tuple(models), system.strip(), db.now())
 
 
-def add(home: Home, conversation: Conversation, prompt: str, sampling: Sampling) -> Conversation:
-    """Write down that ``prompt`` is to be asked. ``send`` asks it."""
+def add(home: Home, conversation: Conversation, prompt: str, sampling: Sampling, token: str = "") -> Conversation:
+    """Write down that ``prompt`` is to be asked. ``send`` asks it.
+
+    The same ``token`` again adds nothing. TryLater where another tab has asked something since ``conversation`` was read.
+    """
     if not prompt.strip() or len(prompt) > LONGEST:
         raise BadInput(f"A prompt takes 1 to {LONGEST:,} characters, not {len(prompt):,}.")
-    if not conversation.ended:
-        raise BadInput("The last prompt is still being answered. Wait for its end or stop it.")
-    added = replace(conversation, turns=(*conversation.turns, Turn(prompt, sampling, db.now())))
-    _write(home, added)
+    with _changing(home):
+        there = read(home, conversation.id) if _place(home, conversation.id).exists() else conversation
+        if token and any(turn.id == token for turn in there.turns):
+            return there
+        if len(there.turns) != len(conversation.turns):
+            raise TryLater("Something else was asked in this conversation meanwhile. Read it, then ask again.")
+        if not there.ended:
+            raise BadInput("The last prompt is still being answered. Wait for its end or stop it.")
+        turn = Turn(prompt, sampling, db.now(), id=token or secrets.token_urlsafe(9))
+        added = replace(there, turns=(*there.turns, turn))
+        _write(home, added)
     return added
 
 
@@ -101,14 +113,12 @@ def send(home: Home, name: str) -> Conversation:
             answer_set=ask.start(
                 home, conversation.models, [before.messages(place, turn.prompt) for place in range(len(conversation.models))],
                 seed=chosen.seed, temperature=chosen.temperature, top_p=chosen.top_p, max_tokens=chosen.max_tokens,
-                token=f"{name} {len(before.turns)}",
+                token=turn.id or None,
             ),
         )  # fmt: skip
     except TemperError as problem:
         told = replace(turn, problem=str(problem))
-    sent = replace(conversation, turns=(*before.turns, told))
-    _write(home, sent)
-    return sent
+    return _tell(home, name, len(before.turns), told)
 
 
 def look(home: Home, name: str) -> Conversation:
@@ -117,10 +127,9 @@ def look(home: Home, name: str) -> Conversation:
     if not conversation.turns or conversation.turns[-1].ended or not conversation.turns[-1].asked:
         return conversation
     turn = replace(conversation.turns[-1], answers=_fetch(home, conversation.models, conversation.turns[-1]))
-    seen = replace(conversation, turns=(*conversation.turns[:-1], turn))
     if turn.ended:
-        _write(home, seen)
-    return seen
+        return _tell(home, name, len(conversation.turns) - 1, turn)
+    return replace(conversation, turns=(*conversation.turns[:-1], turn))
 
 
 def stop(home: Home, name: str) -> None:
@@ -130,13 +139,13 @@ def stop(home: Home, name: str) -> None:
         ask.stop(home, turn.answer_set)
 
 
-def again(home: Home, name: str, models: Sequence[str], sampling: Sampling, system: str = "") -> Conversation:
+def again(home: Home, name: str, models: Sequence[str], sampling: Sampling, system: str = "", token: str = "") -> Conversation:
     """A new conversation that asks the last prompt of another one anew, after the same history where the models are the same."""
     old = read(home, name)
-    fresh = begin(home, models, system)
+    fresh = begin(models, system, token)
     if fresh.models == old.models and fresh.system == old.system:
         fresh = replace(fresh, turns=old.turns[:-1])
-    return add(home, fresh, old.turns[-1].prompt, sampling)
+    return add(home, fresh, old.turns[-1].prompt, sampling, token)
 
 
 def recent(home: Home, limit: int = 20) -> list[Conversation]:
@@ -181,6 +190,29 @@ def _place(home: Home, name: str) -> Path:
     if not re.fullmatch(r"[\w-]{1,40}", name):  # it comes from an address that anyone may type
         raise NotFound(f"There is no conversation {name!r}. Begin a new one.")
     return _folder(home) / f"{name}.json"
+
+
+@contextmanager
+def _changing(home: Home) -> Iterator[None]:
+    """Nobody else changes a conversation meanwhile; a disk that takes nothing is told in words."""
+    try:
+        with home.locked("conversations"):
+            yield
+    except OSError as problem:
+        raise TemperError(
+            f"The conversation could not be written down: {problem.strerror or problem}. Free some space, then ask again."
+        ) from problem
+
+
+def _tell(home: Home, name: str, place: int, turn: Turn) -> Conversation:
+    """Write down what became of the turn at ``place``, unless its end is known already."""
+    with _changing(home):
+        there = read(home, name)
+        if there.turns[place].ended:
+            return there
+        told = replace(there, turns=(*there.turns[:place], turn, *there.turns[place + 1 :]))
+        _write(home, told)
+    return told
 
 
 def _write(home: Home, conversation: Conversation) -> None:

@@ -9,7 +9,7 @@ from engine.errors import TemperError
 from engine.generation import conversations
 from engine.generation.answers import Sampling
 from engine.generation.conversations import Conversation
-from pages.parts import messages
+from pages.parts import messages, session
 from storage.home import Home
 
 ADDRESS, HELD = "talk", "chat_talk"  # where the address, and where this tab, name the conversation that is shown
@@ -21,7 +21,7 @@ def _threads() -> ThreadPoolExecutor:
 
 
 @st.cache_resource(max_entries=256, show_spinner=False)
-def _sending(root: str, name: str, turns: int) -> "Future[Conversation]":
+def _sending(root: str, name: str, turn: str) -> "Future[Conversation]":
     return _threads().submit(conversations.send, Home.resolve(root), name)
 
 
@@ -31,11 +31,11 @@ def named() -> str | None:
 
 
 def shown(home: Home) -> Conversation | None:
-    """The conversation to show, as it stands now; a turn that nobody has asked yet is asked in the background."""
+    """The conversation to show, as it was last written down; ``look`` follows what is still being answered."""
     name = named()
     if not name:
         return None
-    talk = look(home, name)
+    talk = conversations.read(home, name)
     show(talk.id)
     return talk
 
@@ -44,8 +44,11 @@ def look(home: Home, name: str) -> Conversation:
     """A conversation as it stands now. Asking is safe to begin twice, so whoever sees an unasked turn begins it."""
     talk = conversations.look(home, name)
     if talk.turns and not talk.turns[-1].asked:
-        sending = _sending(str(home.root), talk.id, len(talk.turns))
+        key = str(home.root), talk.id, talk.turns[-1].id
+        sending = _sending(*key)
         if sending.done():
+            if sending.exception() is not None:
+                _sending.clear(*key)  # so that the next look tries again
             sending.result()  # what went wrong there is told here
             return conversations.look(home, name)
     return talk
@@ -64,12 +67,18 @@ def forget() -> None:
     st.query_params.pop(ADDRESS, None)
 
 
+def goes_on(talk: Conversation, models: Sequence[str], system: str) -> bool:
+    """Whether the next prompt belongs to the conversation shown; with other models or another system prompt it begins one."""
+    return talk.models == tuple(models) and talk.system == system.strip()
+
+
 def ask(home: Home, talk: Conversation | None, models: Sequence[str], system: str, sampling: Sampling, prompt: str) -> None:
     """Ask all models; goes on with the conversation shown, or begins one where the models or the system prompt are others."""
+    after = f"{talk.id} {len(talk.turns)}" if talk is not None else ""
+    token = session.token(f"ask {after} {hash(prompt)}")
     try:
-        goes_on = talk is not None and talk.models == tuple(models) and talk.system == system.strip()
-        current = talk if talk is not None and goes_on else conversations.begin(home, models, system)
-        begun = conversations.add(home, current, prompt, sampling)
+        current = talk if talk is not None and goes_on(talk, models, system) else conversations.begin(models, system, token)
+        begun = conversations.add(home, current, prompt, sampling, token)
     except TemperError as problem:
         messages.keep(problem, "chat")
         return
@@ -79,7 +88,7 @@ def ask(home: Home, talk: Conversation | None, models: Sequence[str], system: st
 def ask_again(home: Home, name: str, models: Sequence[str], system: str, sampling: Sampling) -> None:
     """Ask the last prompt once more, with what is chosen now, in a conversation of its own."""
     try:
-        begun = conversations.again(home, name, models, sampling, system)
+        begun = conversations.again(home, name, models, sampling, system, session.token(f"again {name}"))
     except TemperError as problem:
         messages.keep(problem, "chat")
         return

@@ -22,20 +22,27 @@ MODELS, SYSTEM, SEED, TEMPERATURE, TOP_P, LENGTH = (
     "chat_models", "chat_system", "chat_seed", "chat_temperature", "chat_top_p", "chat_length",
 )  # fmt: skip
 DEFAULTS: dict[str, Any] = {SYSTEM: "", SEED: 0, TEMPERATURE: 0.0, TOP_P: 1.0, LENGTH: MAX_TOKENS}
-ADDRESS, HELD = "models", "chat_address"  # where the address names the models, and what it named last
+ADDRESS, HELD = "models", "chat_address"  # where the address names the models, by id, and what it named last
 ASKING = ("messages", "prompt_completion", "prompt")  # shapes with prompts in them
 OFFERED, LOOKED_AT, SHORT = 4, 200, 90  # prompts to begin with, the rows they are taken from, and their longest in characters
 
 
 def fill(home: Home) -> None:
-    """Fill the controls: from a new ``?models=a,b``, else once from the conversation, else with base and newest tuned model."""
+    """Fill the controls: once from the conversation, then from a new ``?models=ID,ID``, else with base and newest tuned model."""
     held = st.session_state
     for key, value in DEFAULTS.items():
         held.setdefault(key, value)
-    there = {model.name for model in registry.all(home)}
+    every = registry.all(home)
+    there = {model.name for model in every}
+    name = asking.named()
+    if held.get(MODELS) is None and name is not None:
+        with suppress(NotFound):  # the page itself says so
+            take_over(conversations.read(home, name))
     asked = st.query_params.get(ADDRESS)
     if asked is not None and asked != held.get(HELD):
-        names = list(dict.fromkeys(name.strip() for name in asked.split(",") if name.strip()))
+        ids = {str(model.id): model.name for model in every}
+        parts = [part.strip().removeprefix("#") for part in asked.split(",") if part.strip()]
+        names = list(dict.fromkeys(ids.get(part, part) for part in parts))  # an older address holds names
         missing = [name for name in names if name not in there]
         if missing:
             st.warning(f"Not in the registry: {inert.plain(', '.join(missing))}.", icon=":material/help:")
@@ -43,10 +50,6 @@ def fill(home: Home) -> None:
         held[HELD] = asked
         if asking.ADDRESS not in st.query_params:
             asking.forget()
-    name = asking.named()
-    if held.get(MODELS) is None and name is not None:
-        with suppress(NotFound):  # the page itself says so
-            take_over(conversations.read(home, name))
     held[MODELS] = [name for name in held.get(MODELS) or [] if name in there] or standard(home)
 
 
@@ -111,16 +114,16 @@ def take_over(talk: Conversation) -> None:
 
 def choose(home: Home) -> list[str]:
     """Ask which models answer; their names, in order. The address names them too."""
-    names = [model.name for model in registry.all(home)]
-    if not names:
+    ids = {model.name: model.id for model in registry.all(home)}
+    if not ids:
         messages.empty("No model yet", "Bring one in under Models, or train one. Then ask it here.", ":material/deployed_code:")
         go.button("To the models", ":material/deployed_code:", "models", key="chat_to_models")
         st.stop()
     chosen = st.multiselect(
-        "Models", names, key=MODELS, max_selections=MOST_MODELS, persist_state="session", placeholder="Choose up to four models",
+        "Models", list(ids), key=MODELS, max_selections=MOST_MODELS, persist_state="session", placeholder="Choose up to four models",
         help="Every prompt goes to all of them at once. Models that share a base share its memory.",
     )  # fmt: skip
-    told = ",".join(chosen)
+    told = ",".join(str(ids[name]) for name in chosen)
     st.session_state[HELD] = told
     if told and st.query_params.get(ADDRESS) != told:
         st.query_params[ADDRESS] = told
@@ -166,8 +169,9 @@ def said(sampling: Sampling) -> str:
 def prompt(home: Home, talk: Conversation | None, chosen: Sequence[str], sampling: Sampling) -> None:
     """Draw the field for the prompt at the foot of the page."""
     answering = talk is not None and not talk.ended
-    if talk is not None and not answering and chosen and tuple(chosen) != talk.models:
-        st.caption(":material/info: Other models are chosen than in the conversation above: the next prompt begins a new one.")
+    if talk is not None and not answering and chosen and not asking.goes_on(talk, chosen, st.session_state[SYSTEM]):
+        other = "The system prompt is another" if tuple(chosen) == talk.models else "Other models are chosen"
+        st.caption(f":material/info: {other} than in the conversation above: the next prompt begins a new one.")
     text = "Ask all of them the same" if len(chosen) > 1 else "Ask" if chosen else "Choose a model first"
     st.chat_input(
         "Answering…" if answering else text, key="chat_prompt", disabled=answering or not chosen, max_chars=conversations.LONGEST,

@@ -27,8 +27,8 @@ class Facts:
 
     @property
     def base_and_made(self) -> list[str]:
-        """The names of the base and of what was made from it."""
-        return [model.name for model in (self.base, self.made) if model is not None]
+        """The ids of the base and of what was made from it; a name may hold a comma."""
+        return [str(model.id) for model in (self.base, self.made) if model is not None]
 
     @property
     def settings(self) -> list[tuple[Setting, Any]]:

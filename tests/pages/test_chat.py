@@ -1,14 +1,21 @@
 """Chat: which models are asked, and conversations found again as they were written down."""
 
 import dataclasses
+import errno
+import os
+import time
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
-from engine.generation import conversations
+from engine.errors import TemperError
+from engine.generation import ask, conversations
 from engine.generation.answers import Answer, Sampling
 from engine.generation.conversations import Conversation
+from pages.chat import asking
+from storage import db, files
 from storage.home import Home
 from tests import filled
 from tests.pages.conftest import open_page, words
@@ -20,9 +27,9 @@ def said(app: AppTest) -> str:
     return words(app).replace("\\", "")
 
 
-def answered(home: Home, text: str = "It is 4.", **more: Any) -> Conversation:
+def answered(home: Home, text: str = "It is 4.", system: str = "", **more: Any) -> Conversation:
     """A conversation that has ended: the base and the tuned model have both answered."""
-    begun = conversations.begin(home, ["pocket", "support-sft"])
+    begun = conversations.begin(["pocket", "support-sft"], system)
     begun = conversations.add(home, begun, PROMPT, Sampling(seed=7, temperature=0.5))
     spoken = {"tokens": 21, "seconds": 1.1, "first_token_seconds": 0.1, "status": "done", "finish": "stop", "dtype": "bfloat16"}
     weights = (("pocket", None, "aa11bb22cc33dd44"), ("support-sft", "support-sft", "ee55ff66aa77bb88"))
@@ -49,7 +56,7 @@ def test_choosing_models_is_kept_in_the_address_for_a_reload(full: dict[str, Any
     filled.model(full["home"], "other")
     app = open_page("chat")
     app.multiselect(key="chat_models").set_value(["other", "pocket"]).run()
-    assert app.query_params["models"] == "other,pocket"
+    assert all(part.isdigit() for part in str(app.query_params["models"]).split(","))
     again = open_page("chat", models=str(app.query_params["models"]))
     assert again.multiselect(key="chat_models").value == ["other", "pocket"]
 
@@ -88,6 +95,97 @@ def test_a_conversation_is_found_again_with_its_weights_its_pace_and_its_decodin
     assert [text.value for text in app.text] == [PROMPT, "It is 4.", "It is 4."]
     assert app.slider(key="chat_temperature").value == 0.5
     assert not app.chat_input[0].disabled
+
+
+def test_a_reload_keeps_the_decoding_and_the_system_prompt_and_the_next_prompt_goes_on(full: dict[str, Any]) -> None:
+    talk = answered(full["home"], system="Be brief.")
+    app = open_page("chat", talk=talk.id)
+    again = open_page("chat", talk=talk.id, models=str(app.query_params["models"]))
+    assert again.text_area(key="chat_system").value == "Be brief."
+    assert (again.slider(key="chat_temperature").value, again.number_input(key="chat_seed").value) == (0.5, 7)
+    assert "begins a new one" not in said(again)
+    again.chat_input[0].set_value("And 3 plus 3?").run()
+    assert again.query_params["talk"] == talk.id
+    assert [turn.prompt for turn in conversations.read(full["home"], talk.id).turns] == [PROMPT, "And 3 plus 3?"]
+
+
+def test_another_system_prompt_begins_another_conversation_and_that_is_said_before(full: dict[str, Any]) -> None:
+    app = open_page("chat", talk=answered(full["home"]).id)
+    app.text_area(key="chat_system").set_value("Be brief.").run()
+    assert "The system prompt is another" in said(app) and "the next prompt begins a new one" in said(app)
+
+
+def test_a_model_with_a_comma_in_its_name_is_reached_from_its_run(full: dict[str, Any]) -> None:
+    home, tuned = full["home"], full["done"]
+    with db.transaction(home) as connection:
+        connection.execute("UPDATE model SET name = 'support, tuned' WHERE run_id = ?", (tuned,))
+    app = open_page("runs", run=str(tuned))
+    app.button(key="run_chat").click().run()
+    assert app.multiselect(key="chat_models").value == ["pocket", "support, tuned"]
+    assert open_page("chat", models=str(app.query_params["models"])).multiselect(key="chat_models").value[1] == "support, tuned"
+
+
+def twice() -> None:
+    """Both halves of a double click, with what the page had drawn before the first."""
+    from engine.generation import conversations
+    from engine.generation.answers import Sampling
+    from pages.chat import asking
+    from pages.parts import session
+
+    home = session.home()
+    for _ in range(2):
+        asking.ask(home, None, ["pocket"], "", Sampling(), "Hello?")
+    (begun,) = conversations.recent(home)
+    for _ in range(2):
+        asking.ask_again(home, begun.id, ["pocket"], "", Sampling(seed=3))
+
+
+def test_a_double_click_asks_once(full: dict[str, Any]) -> None:
+    app = AppTest.from_function(twice).run()
+    assert not app.exception
+    found = conversations.recent(full["home"])
+    assert sorted(turn.sampling.seed for talk in found for turn in talk.turns) == [0, 3]
+
+
+def test_a_prompt_that_another_tab_did_not_see_is_neither_lost_nor_answered_by_the_others(full: dict[str, Any]) -> None:
+    home = full["home"]
+    talk = answered(home)
+    app = open_page("chat", talk=talk.id)
+    elsewhere = conversations.add(home, talk, "From tab A", Sampling())
+    answers = tuple(replace(answer, text="To tab A") for answer in talk.turns[0].answers)
+    conversations._write(
+        home, replace(elsewhere, turns=(*talk.turns, replace(elsewhere.turns[1], answer_set="a", answers=answers)))
+    )
+    app.chat_input[0].set_value("From tab B").run()
+    assert "asked in this conversation meanwhile" in app.error[0].value
+    assert "To tab A" in [text.value for text in app.text]
+    assert [turn.prompt for turn in conversations.read(home, talk.id).turns] == [PROMPT, "From tab A"]
+
+
+def test_what_the_disk_did_not_take_is_told_and_sent_once_there_is_room(
+    full: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = full["home"]
+    talk = conversations.add(home, conversations.begin(["pocket"]), PROMPT, Sampling())
+    monkeypatch.setattr(ask, "start", lambda *_, **__: "one")
+    with monkeypatch.context() as full_disk:
+        full_disk.setattr(files, "write_text", no_space)
+        with pytest.raises(TemperError, match="No space left on device"):
+            until_sent(home, talk.id)
+    monkeypatch.setattr(ask, "look", lambda *_: [Answer("pocket", status="running")])
+    assert until_sent(home, talk.id).turns[0].answer_set == "one"
+
+
+def no_space(*_: Any) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def until_sent(home: Home, name: str) -> Conversation:
+    end = time.monotonic() + 30
+    while not (talk := asking.look(home, name)).turns[-1].asked:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    return talk
 
 
 def test_an_answer_can_do_nothing_to_the_page(full: dict[str, Any]) -> None:

@@ -1,13 +1,22 @@
 """Conversations: asked once, written down when they end, each model with its own side, found again as they were."""
 
+import errno
+import os
+import socket
 import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from engine.errors import BadInput, NotFound
-from engine.generation import conversations
+from engine.errors import BadInput, NotFound, TemperError, TryLater
+from engine.generation import ask, conversations
 from engine.generation.answers import Address, Sampling
 from engine.generation.conversations import Conversation
+from engine.jobs import processes
+from storage import files
+from storage.home import Home
 from tests.engine.generation.small_models import World
 
 SHORT = Sampling(max_tokens=6)
@@ -23,11 +32,11 @@ def answered(world: World, talk: Conversation) -> Conversation:
         if seen.ended:
             return seen
         time.sleep(0.02)
-    raise AssertionError(f"not ended: {seen}")
+    raise AssertionError(f"not ended: {conversations.read(world.home, talk.id)}")
 
 
 def test_what_was_answered_is_written_down(world: World, address: Address) -> None:
-    talk = conversations.add(world.home, conversations.begin(world.home, ["base", "left"]), PROMPT, SHORT)
+    talk = conversations.add(world.home, conversations.begin(["base", "left"]), PROMPT, SHORT)
     assert not talk.ended
     seen = answered(world, talk)
     assert [answer.model for answer in seen.turns[0].answers] == ["base", "left"]
@@ -36,7 +45,7 @@ def test_what_was_answered_is_written_down(world: World, address: Address) -> No
 
 
 def test_a_turn_that_is_sent_twice_is_asked_once(world: World, address: Address) -> None:
-    talk = conversations.add(world.home, conversations.begin(world.home, ["base"]), PROMPT, SHORT)
+    talk = conversations.add(world.home, conversations.begin(["base"]), PROMPT, SHORT)
     first = conversations.send(world.home, talk.id)
     assert conversations.send(world.home, talk.id) == first
     conversations._write(world.home, talk)  # as if the first sender had died before it wrote down the answer set
@@ -44,10 +53,57 @@ def test_a_turn_that_is_sent_twice_is_asked_once(world: World, address: Address)
     answered(world, talk)
 
 
+def test_a_prompt_in_another_tab_is_kept_when_this_one_has_not_seen_it(world: World, address: Address) -> None:
+    talk = answered(world, conversations.add(world.home, conversations.begin(["base"]), PROMPT, SHORT))
+    seen = answered(world, conversations.add(world.home, talk, "From tab A", SHORT))
+    with pytest.raises(TryLater, match="meanwhile"):
+        conversations.add(world.home, talk, "From tab B", SHORT)
+    assert conversations.read(world.home, talk.id) == seen
+
+
+def test_each_prompt_gets_answers_of_its_own_also_in_the_place_of_one_that_was_lost(world: World, address: Address) -> None:
+    talk = conversations.begin(["base"])
+    first = conversations.send(world.home, conversations.add(world.home, talk, PROMPT, SHORT).id)
+    conversations.delete(world.home, talk.id)
+    second = conversations.send(world.home, conversations.add(world.home, talk, "Another", SHORT).id)
+    assert second.turns[0].answer_set != first.turns[0].answer_set
+
+
+def test_the_same_token_asks_once(world: World) -> None:
+    talk = conversations.begin(["base"], token="t1")
+    first = conversations.add(world.home, talk, PROMPT, SHORT, "t1")
+    assert conversations.add(world.home, talk, PROMPT, SHORT, "t1") == first
+    conversations.delete(world.home, talk.id)
+
+
+def test_a_full_disk_is_told_in_words(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(files, "write_text", full)
+    with pytest.raises(TemperError, match="No space left on device. Free some space"):
+        conversations.add(world.home, conversations.begin(["base"]), PROMPT, SHORT)
+
+
+def test_answers_of_a_host_that_is_only_busy_are_not_written_down_as_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = Home.resolve(tmp_path / "home")
+    monkeypatch.setattr(ask, "REPLY", 0.1)
+    talk = conversations.add(home, conversations.begin(["base"]), PROMPT, SHORT)
+    conversations._write(home, replace(talk, turns=(replace(talk.turns[0], answer_set="one"),)))
+    with socket.create_server(("127.0.0.1", 0)) as busy:  # it takes the question and says nothing
+        address = f"http://127.0.0.1:{busy.getsockname()[1]}"
+        processes.write_identity(home.root / ask.PLACE, os.getpid(), url=address, token="x")
+        with pytest.raises(TryLater, match="what it says is kept"):
+            conversations.look(home, talk.id)
+    assert not conversations.read(home, talk.id).ended
+    (home.root / ask.PLACE).unlink()
+    assert conversations.look(home, talk.id).turns[0].answers[0].status == "failed", "nothing answers any more"
+
+
 def test_each_model_goes_on_with_its_own_answers(world: World, address: Address) -> None:
-    talk = answered(
-        world, conversations.add(world.home, conversations.begin(world.home, ["base", "left"], "Be brief."), PROMPT, SHORT)
-    )
+    talk = answered(world, conversations.add(world.home, conversations.begin(["base", "left"], "Be brief."), PROMPT, SHORT))
     seen = answered(world, conversations.add(world.home, talk, "And back?", SHORT))
     for place in (0, 1):
         said = [turn["content"] for turn in seen.messages(place, "x")]
@@ -57,21 +113,21 @@ def test_each_model_goes_on_with_its_own_answers(world: World, address: Address)
 
 
 def test_a_prompt_waits_for_the_end_of_the_one_before(world: World, address: Address) -> None:
-    talk = conversations.add(world.home, conversations.begin(world.home, ["base"]), PROMPT, SHORT)
+    talk = conversations.add(world.home, conversations.begin(["base"]), PROMPT, SHORT)
     with pytest.raises(BadInput, match="still being answered"):
         conversations.add(world.home, talk, "Another", SHORT)
     answered(world, talk)
 
 
 def test_a_model_that_is_not_there_fails_beside_one_that_answers(world: World, address: Address) -> None:
-    seen = answered(world, conversations.add(world.home, conversations.begin(world.home, ["base", "gone"]), PROMPT, SHORT))
+    seen = answered(world, conversations.add(world.home, conversations.begin(["base", "gone"]), PROMPT, SHORT))
     assert [answer.status for answer in seen.turns[0].answers] == ["done", "failed"]
     assert "gone" in (seen.turns[0].answers[1].error or "")
     assert len(seen.messages(1, "x")) == 1, "what failed is not part of what the model is told later"
 
 
 def test_asking_again_keeps_the_history_where_the_models_are_the_same(world: World, address: Address) -> None:
-    talk = answered(world, conversations.add(world.home, conversations.begin(world.home, ["base"]), PROMPT, SHORT))
+    talk = answered(world, conversations.add(world.home, conversations.begin(["base"]), PROMPT, SHORT))
     talk = answered(world, conversations.add(world.home, talk, "And back?", SHORT))
     same = conversations.again(world.home, talk.id, ["base"], Sampling(seed=4, max_tokens=6))
     other = conversations.again(world.home, talk.id, ["left"], SHORT)
@@ -84,7 +140,7 @@ def test_asking_again_keeps_the_history_where_the_models_are_the_same(world: Wor
 @pytest.mark.parametrize("models", [[], ["base", "base"], ["a", "b", "c", "d", "e"]])
 def test_a_conversation_takes_one_to_four_different_models(models: list[str], world: World) -> None:
     with pytest.raises(BadInput, match="1 to 4 different models"):
-        conversations.begin(world.home, models)
+        conversations.begin(models)
 
 
 @pytest.mark.parametrize("name", ["../host", "..", "a/b", "", "x" * 41, "gone"])
@@ -97,4 +153,4 @@ def test_a_name_from_an_address_reaches_conversations_only(name: str, world: Wor
 @pytest.mark.parametrize("prompt", ["", "  \n", "x" * 100_001])
 def test_a_prompt_has_a_length(prompt: str, world: World) -> None:
     with pytest.raises(BadInput, match="characters"):
-        conversations.add(world.home, conversations.begin(world.home, ["base"]), prompt, SHORT)
+        conversations.add(world.home, conversations.begin(["base"]), prompt, SHORT)
