@@ -1,5 +1,6 @@
 """Turns of a conversation: from the ways they are written (OpenAI, ShareGPT, "Human: ... Assistant: ...") to role and content."""
 
+import os
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -132,5 +133,18 @@ def split_shared(chosen: list[Any], rejected: list[Any]) -> tuple[list[Any], lis
     while shared < min(len(chosen), len(rejected)) and chosen[shared] == rejected[shared]:
         shared += 1
     while shared and chosen[shared - 1]["role"] == "assistant":
+        shared -= 1
+    return chosen[:shared], chosen[shared:], rejected[shared:]
+
+
+def split_texts(chosen: str, rejected: str) -> tuple[str, str, str]:
+    """What two texts have in common at their beginning, and how each goes on, with the blank before it.
+
+    This is TRL's ``extract_prompt``, except that no word is cut in two.
+    """
+    shared = len(os.path.commonprefix([chosen, rejected]))
+    while shared and chosen[shared - 1].isalnum() and any(text[shared : shared + 1].isalnum() for text in (chosen, rejected)):
+        shared -= 1
+    if chosen[:shared].endswith(" "):
         shared -= 1
     return chosen[:shared], chosen[shared:], rejected[shared:]

@@ -105,7 +105,7 @@ class Layout:
     shape: str
     columns: dict[str, str]  # part -> how the file calls the column
     conversational: bool
-    split: bool  # whole dialogues: what chosen and rejected share is the prompt
+    split: bool  # chosen and rejected hold what was asked as well: what they share at their beginning is the prompt
     ignored: set[str] = field(default_factory=set)  # columns and keys of turns that were met and not read
 
     def __post_init__(self) -> None:
@@ -189,15 +189,36 @@ class Layout:
         return result
 
     def _shared(self, row: Row) -> tuple[Any, Any, Any]:
-        chosen, rejected = (
-            dialogues.turns(row.get(c), c, self.ignored) for c in (self.columns["chosen"], self.columns["rejected"])
-        )
-        prompt, chosen, rejected = dialogues.split_shared(chosen, rejected)
+        held = {name: _plain(row.get(name)) for name in (self.columns["chosen"], self.columns["rejected"])}
+        told = any(dialogues.is_dialogue(value) or dialogues.is_spoken(value) for value in held.values())
+        if not told and "prompt" not in self.columns:
+            return self._begun(row, held)
+        prompt, chosen, rejected = dialogues.split_shared(*(self._turns(value, name) for name, value in held.items()))
         if not prompt:
             raise UnusableRow(
                 "The chosen and the rejected dialogue do not begin with the same turns, so it is not known what was asked."
             )
         return prompt, chosen, rejected
+
+    def _begun(self, row: Row, held: Mapping[str, Any]) -> tuple[Any, Any, Any]:
+        """Two texts that hold what was asked as well."""
+        for name, value in held.items():
+            if not isinstance(value, str):
+                raise UnusableRow(
+                    f"`{name}` is missing."
+                    if value is None
+                    else f"`{name}` is {pack(value)[:60]}, neither text nor a conversation."
+                )
+        prompt, *answers = dialogues.split_texts(*held.values())
+        if not prompt.strip():
+            raise UnusableRow(
+                f"There is no column `prompt`, and `{'` and `'.join(held)}` do not begin with the same words, so it is not known "
+                "what was asked. Add a column `prompt` that says it."
+            )
+        if not self.conversational:
+            return prompt, *answers
+        asked = [{"role": "user", "content": prompt}]
+        return [*self._before(row, asked), *asked], *([{"role": "assistant", "content": answer}] for answer in answers)
 
     def _turns(self, value: Any, name: str) -> list[Row]:
         if not self.conversational:
@@ -298,11 +319,15 @@ def _layout(wanted: Format, sample: Sequence[Row]) -> Layout:
         name = _column(names, present, columns)
         if name is not None:
             columns[part] = name
-    split = wanted.shape == "preference" and any(_is_whole(row, columns) for row in sample)
+    split = False
+    if wanted.shape == "preference":
+        if "prompt" not in columns and "context" in columns:
+            columns["prompt"] = columns.pop("context")
+        split = "prompt" not in columns or any(_is_whole(row, columns) for row in sample)
     parts = [columns[p] for p in ("messages", "prompt", "completion", "chosen", "rejected") if p in columns]
     holds_turns = any(dialogues.is_dialogue(row.get(c)) or dialogues.is_spoken(row.get(c)) for row in sample for c in parts)
     conversational = (
-        split or holds_turns or "messages" in columns or "system" in columns or "history" in columns or wanted.shape == "messages"
+        holds_turns or "messages" in columns or "system" in columns or "history" in columns or wanted.shape == "messages"
     )
     return Layout(wanted.name, wanted.shape, columns, conversational, split)
 

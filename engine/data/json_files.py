@@ -12,6 +12,7 @@ from engine.errors import UnreadableFile
 
 WHOLE = 256 * 1024 * 1024  # characters of a JSON object that is read as one, because its columns are lists
 WRAPPERS = ("data", "rows", "examples", "train", "items", "records", "instances")
+PARTS = (*WRAPPERS, "validation", "valid", "val", "dev", "eval", "test")  # what lists of rows side by side are called
 
 
 class _Json:
@@ -183,6 +184,12 @@ def _table(path: Path, value: Any, fault: str) -> Iterator[Found]:
         yield _checked(1, value, fault)
         return
     lists = {name: part for name, part in value.items() if isinstance(part, list)}
+    parts = [name for name, part in lists.items() if part and all(isinstance(row, dict) for row in part[:100])]
+    if len(parts) > 1 and any(name in PARTS for name in parts):
+        told = ", ".join(f"`{name}` {len(lists[name])}" for name in parts[:8])
+        raise UnreadableFile(
+            f"{path.name} holds several lists of rows: {told}. Save each as a file of its own, and bring in those you want."
+        )
     if (
         len(lists) == len(value)
         and len({len(part) for part in lists.values()}) == 1

@@ -121,6 +121,30 @@ FORMATS: dict[str, tuple[dict[str, Any], str, dict[str, Any]]] = {
         "preference",
         {"prompt": [USER], "chosen": [BOT], "rejected": [GO]},
     ),
+    "a pair of texts that begin with the prompt": (
+        {"chosen": "The sky is blue.", "rejected": "The sky is green."},
+        "preference",
+        {"prompt": "The sky is", "chosen": " blue.", "rejected": " green."},
+    ),
+    "a pair of texts that part within a word": (
+        {"chosen": "Q: Up?\nA: The sky", "rejected": "Q: Up?\nA: Then"},
+        "preference",
+        {"prompt": "Q: Up?\nA:", "chosen": " The sky", "rejected": " Then"},
+    ),
+    "a pair of texts with a system's words": (
+        {"system": "Be kind", "chosen": "Hi. Hello", "rejected": "Hi. Go"},
+        "preference",
+        {
+            "prompt": [{"role": "system", "content": "Be kind"}, {"role": "user", "content": "Hi."}],
+            "chosen": [{"role": "assistant", "content": " Hello"}],
+            "rejected": [{"role": "assistant", "content": " Go"}],
+        },
+    ),
+    "a pair about a context": (
+        {"context": "Hi", "chosen": "Hello", "rejected": "Help"},
+        "preference",
+        {"prompt": "Hi", "chosen": "Hello", "rejected": "Help"},
+    ),
     "a ShareGPT pair": (
         {"conversations": [HUMAN], "chosen": GPT, "rejected": {"from": "gpt", "value": "Go"}},
         "preference",
@@ -161,6 +185,22 @@ def test_a_check_stays_with_its_row_in_every_shape(name, drafted, jsonl):
     check = {"kind": "exact", "value": "é"}
     as_object, as_text = written | {"check": check}, written | {"check": json.dumps(check, ensure_ascii=False)}
     assert drafted(jsonl(as_object, as_text)).kept == [expected | {"check": '{"kind": "exact", "value": "é"}'}] * 2
+
+
+def test_a_pair_that_does_not_say_what_was_asked_is_told_what_to_add(drafted, jsonl):
+    good = {"chosen": "The sky is blue.", "rejected": "The sky is green."}
+    draft = drafted(jsonl(good, {"chosen": "Good.", "rejected": "Great."}, {"chosen": "The sky", "rejected": None}))
+    assert draft.good == 1
+    assert "do not begin with the same words" in draft.problems[2] and "Add a column `prompt`" in draft.problems[2]
+    assert draft.problems[3] == "`rejected` is missing."
+
+
+def test_a_whole_dialogue_among_pairs_of_texts_makes_every_text_a_turn(drafted, jsonl):
+    texts = {"chosen": "The sky is blue.", "rejected": "The sky is green."}
+    draft = drafted(jsonl(*[texts] * 300, {"chosen": [USER, BOT], "rejected": [USER, GO]}))
+    assert (draft.good, draft.problems) == (301, {})
+    assert draft.kept[0]["prompt"] == [{"role": "user", "content": "The sky is"}]
+    assert draft.kept[-1] == {"prompt": [USER], "chosen": [BOT], "rejected": [GO]}
 
 
 def test_each_instance_of_an_alpaca_task_is_a_row(drafted, jsonl):

@@ -173,6 +173,22 @@ def test_one_object_is_one_row(drafted, tmp_path: Path):
     assert drafted(tmp_path / "a.json").kept == [{"messages": turns}]
 
 
+@pytest.mark.parametrize("parts", [("train", "test"), ("train", "validation"), ("validation", "test")])
+@pytest.mark.parametrize("rows", [1, 2])
+def test_a_file_of_several_parts_is_refused_with_their_names(parts, rows, drafted, tmp_path: Path):
+    path = tmp_path / "split.json"
+    row = {"prompt": "Hi", "completion": "Hello"}
+    path.write_text(json.dumps({parts[0]: [row] * 2, parts[1]: [row] * rows}))
+    with pytest.raises(UnreadableFile, match=rf"`{parts[0]}` 2, `{parts[1]}` {rows}.*a file of its own"):
+        drafted(path)
+
+
+def test_a_part_without_rows_does_not_keep_the_other_out(drafted, tmp_path: Path):
+    path = tmp_path / "split.json"
+    path.write_text(json.dumps({"train": [{"prompt": "Hi", "completion": "Hello"}], "test": []}))
+    assert drafted(path).good == 1
+
+
 def test_a_list_of_conversations_under_data_is_not_taken_for_one_conversation(drafted, tmp_path: Path):
     turns = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
     (tmp_path / "a.json").write_text(json.dumps({"data": [{"messages": turns}] * 3}))
