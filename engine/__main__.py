@@ -1,6 +1,6 @@
 """The command line: everything the pages can do, for scripts and CI.
 
-Exit codes: 0 done, 1 something else is in the way, 2 bad input, 3 gate failed, 4 run failed.
+Exit codes: 0 done, 1 something else is in the way, 2 bad input, 3 gate failed, 4 run failed, 130 ended by Ctrl-C.
 """
 
 import argparse
@@ -40,6 +40,15 @@ def main(arguments: list[str] | None = None) -> int:
         return getattr(problem, "exit_code", 2)
     except BrokenPipeError:
         return 0
+    except KeyboardInterrupt:
+        return 130
+    except (OSError, db.sqlite3.OperationalError) as problem:
+        # such as a home that cannot be written, or a full disk
+        print(
+            f"{problem}. See that there is room on the disk and that you may write there; --home names another home.",
+            file=sys.stderr,
+        )
+        return 1
 
 
 if __name__ == "__main__":

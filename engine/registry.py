@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from engine import names
 from engine.errors import BadInput, NotFound, TryLater
 from engine.generation import fingerprint as prints
 from engine.hub import INDEX, PARTS, weights_of
@@ -35,10 +37,23 @@ def places(home: Home, model: Model) -> tuple[Path, Path | None]:
     """The folder of the base weights and that of the adapter on top, if the model is one."""
     if model.kind == "model":
         return Path(model.path), None
-    base = models.get(home, model.base_id or 0)
+    return Path(base_of(home, model).path), Path(model.path)
+
+
+def base_of(home: Home, model: Model) -> Model:
+    """The model whose weights an adapter rests on; a whole model is its own."""
+    base = model if model.kind == "model" else models.get(home, model.base_id or 0)
     if base is None:
         raise NotFound(f"The base model of {model.name} is gone. Register it again.")
-    return Path(base.path), Path(model.path)
+    return base
+
+
+def lora_settings(adapter: Model) -> dict[str, Any]:
+    """Rank, scale and dropout of an adapter, by the names of the settings."""
+    path = Path(adapter.path) / "adapter_config.json"
+    with _reading(path):
+        config = json.loads(path.read_text(encoding="utf-8"))
+        return {"lora_rank": config["r"], "lora_alpha": config["lora_alpha"], "lora_dropout": config["lora_dropout"]}
 
 
 @contextmanager
@@ -82,6 +97,7 @@ def register_folder(home: Home, folder: Path, name: str, source: str, license: s
 
     BadInput when it holds no safetensors weights or no configuration, or when one of its files is damaged.
     """
+    name = names.check(name, "a model")
     config_path = folder / "config.json"
     if not config_path.is_file() or not any(folder.glob(WEIGHTS)):
         raise BadInput(

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from engine import hub, machine, registry
+from engine import hub, machine, names, registry
 from engine.commands import output, runs
 from engine.jobs import submit
 from engine.offers import OFFERS, WORKS, fits
@@ -24,7 +24,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", comm
     get.add_argument(
         "source", help="a local folder with config.json and .safetensors weights, or a hub id such as Qwen/Qwen3-0.6B"
     )
-    get.add_argument("--name", help="name in the registry; the folder's by default")
+    get.add_argument("--name", help="name in the registry; the folder's or the id's by default")
     get.add_argument("--wait", action="store_true", help="wait for the end of a download")
     get.set_defaults(command=_get)
     offers = group.add_parser("offers", parents=[common], help="models to start from, or one hub id, and whether they fit here")
@@ -82,8 +82,8 @@ def _show(home: Home, given: argparse.Namespace) -> int:
 def _get(home: Home, given: argparse.Namespace) -> int:
     folder = Path(given.source).expanduser().resolve()
     if not folder.is_dir():
-        return runs.queued(home, submit.download(home, given.source), given)
-    model = registry.register_folder(home, folder, given.name or folder.name, str(folder))
+        return runs.queued(home, submit.download(home, given.source, given.name), given)
+    model = registry.register_folder(home, folder, given.name or names.made_from(folder.name), str(folder))
     output.as_json(model)
     return 0
 

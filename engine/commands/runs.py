@@ -5,12 +5,15 @@ import time
 from typing import Any
 
 from engine.commands import output
-from engine.errors import BadInput, RunFailed
+from engine.errors import BadInput, RunFailed, TryLater
 from engine.jobs import health, submit, supervisor
 from engine.methods import METHODS
 from storage import events, models, runs
 from storage.home import Home
 from storage.records import LIVE, Run
+
+LOOK = 0.2  # seconds between two looks at a run
+PATIENCE = 25  # looks without an engine until the waiting ends
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
@@ -30,6 +33,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", comm
     measure.add_argument("--data", required=True)
     measure.add_argument("--against", help="another model, for the paired difference")
     measure.add_argument("--limit", type=int, help="only this many rows, a fixed random choice")
+    measure.add_argument("--max-tokens", type=int, help="the longest answer in tokens; what goes on is cut")
     measure.set_defaults(command=_measure)
     group = commands.add_parser("runs", help="look at runs, stop and resume them").add_subparsers(required=True, metavar="WHAT")
     listed = group.add_parser("list", parents=[common], help="runs, newest first")
@@ -86,7 +90,9 @@ def queued(home: Home, run: Run, given: argparse.Namespace) -> int:
 
 
 def _measure(home: Home, given: argparse.Namespace) -> int:
-    run = submit.measure(home, model=given.model, dataset=given.data, against=given.against, limit=given.limit)
+    run = submit.measure(
+        home, model=given.model, dataset=given.data, against=given.against, limit=given.limit, max_tokens=given.max_tokens
+    )
     supervisor.ensure(home)
     ended = wait(home, run.id)
     _raise_if_failed(ended)
@@ -104,8 +110,16 @@ def _measure(home: Home, given: argparse.Namespace) -> int:
 
 
 def wait(home: Home, run_id: int) -> Run:
-    """Wait until a run has ended, telling its phases and steps on the way."""
-    told = ""
+    """Wait until a run has ended, telling its phases and steps on the way. Ctrl-C ends the waiting, not the run."""
+    try:
+        return _watch(home, run_id)
+    except KeyboardInterrupt:
+        output.note(f"Run {run_id} goes on. `runs wait {run_id}` waits for it again, `runs stop {run_id}` stops it.")
+        raise
+
+
+def _watch(home: Home, run_id: int) -> Run:
+    told, missed = "", 0
     while True:
         run = submit.find(home, run_id)
         if run.status not in LIVE:
@@ -117,9 +131,16 @@ def wait(home: Home, run_id: int) -> Run:
         if text != told and (view.phase != "training" or view.step % 10 == 0):
             output.note(text)
             told = text
-        if not health.engine(home).running:
+        if supervisor.crashed(home):
             supervisor.ensure(home)
-        time.sleep(0.2)
+        # one that was stopped stays so; it may be on its way up, and a look at the wrong moment is no proof
+        missed = 0 if health.engine(home).running else missed + 1
+        if missed > PATIENCE:
+            raise TryLater(
+                f"The engine has ended, and run {run_id} is still {run.status}. "
+                "`make run` or `python -m engine serve` starts it again, and the run goes on."
+            )
+        time.sleep(LOOK)
 
 
 def _raise_if_failed(run: Run) -> None:
@@ -162,7 +183,8 @@ def _print(home: Home, run: Run, as_json: bool) -> None:
             print(f"  {key.replace('_', ' ')}: {body[key]}")
     for series in ("loss", "eval_loss", "token_accuracy"):
         if series in body["latest"]:
-            print(f"  {series}: {body['latest'][series]:.4f}")
+            value = body["latest"][series]
+            print(f"  {series}: " + ("not a number" if value is None else f"{value:.4f}"))
 
 
 def _list(home: Home, given: argparse.Namespace) -> int:

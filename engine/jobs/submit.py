@@ -6,16 +6,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from engine import hub, registry
+from engine import hub, names, registry
 from engine.data import curate
 from engine.errors import BadInput, NotFound, TryLater, WrongShape
+from engine.evaluation import prompts
+from engine.jobs import room
 from engine.methods import METHODS
 from engine.methods.method import Method, parse_settings
 from storage import datasets, models, runs
 from storage.home import Home
 from storage.records import LIVE, Dataset, Model, Recipe, Run
 
-LEAST_DISK = 256 * 1024 * 1024
+LARGEST_SEED = 2**32 - 1
 
 
 def method_named(name: str) -> Method:
@@ -25,14 +27,26 @@ def method_named(name: str) -> Method:
     return METHODS[name]
 
 
-def check(method: Method, dataset: Dataset, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings as they will be stored; WrongShape or BadInput when the method cannot work with what is given."""
+def check(method: Method, dataset: Dataset, settings: Mapping[str, Any], start: Model | None = None) -> dict[str, Any]:
+    """The settings as they will be stored; WrongShape or BadInput when the method cannot work with what is given.
+
+    A LoRA run that starts from an adapter continues that one, so its rank, scale and dropout are stored.
+    """
     if dataset.shape not in method.shapes:
         raise WrongShape(
             f"{method.title} takes data of the shape {' or '.join(method.shapes)}, but {dataset.title} holds {dataset.shape}. "
             "Choose another data set or another method."
         )
-    return dataclasses.asdict(parse_settings(method.settings, settings))
+    stored = dataclasses.asdict(parse_settings(method.settings, settings))
+    if stored.get("fresh") and stored["tuning"] == "lora":
+        raise BadInput("Random weights (fresh) have to be trained in full. Set tuning to full, or fresh to false.")
+    if start is None or start.kind != "adapter":
+        return stored
+    if stored.get("fresh"):
+        raise BadInput(
+            f"Random weights (fresh) leave nothing of the adapter {start.name}. Start from its base, or set fresh to false."
+        )
+    return stored | (registry.lora_settings(start) if stored["tuning"] == "lora" else {})
 
 
 def train(
@@ -52,44 +66,67 @@ def train(
     chosen, start, data = method_named(method), registry.find(home, model), curate.find(home, dataset)
     if dtype not in ("auto", "float32", "bfloat16"):
         raise BadInput(f"dtype takes auto, float32 or bfloat16, not {dtype!r}.")
-    stored = check(chosen, data, settings)
+    if not 0 <= seed <= LARGEST_SEED:
+        raise BadInput(f"seed takes a whole number from 0 to {LARGEST_SEED}, not {seed}.")
+    stored = check(chosen, data, settings, start)
+    name = names.check(name, "a run") if name else names.made_from(f"{start.name}-{chosen.name}-{data.name}")
     free = shutil.disk_usage(home.root).free
-    needed = LEAST_DISK + start.bytes * 4
+    needed = room.needed(registry.base_of(home, start), start, stored)
     if free < needed:
         raise BadInput(
-            f"The disk has {free / 1e9:.1f} GB free, and this run needs about {needed / 1e9:.1f} GB. Free some space first."
+            f"The disk has {free / 1e9:.1f} GB free, and this run may need {needed / 1e9:.1f} GB. "
+            "Free some space first, or keep fewer checkpoints."
         )
     recipe = Recipe(chosen.name, start.id, data.id, stored, seed, dtype)
-    name = (name or f"{start.name}-{chosen.name}-{data.name}").strip()
     return runs.insert(home, kind="train", name=name, request=dataclasses.asdict(recipe), token=token, parent_id=parent_id)
 
 
 def measure(
-    home: Home, *, model: str, dataset: str, against: str | None = None, limit: int | None = None, token: str | None = None
+    home: Home,
+    *,
+    model: str,
+    dataset: str,
+    against: str | None = None,
+    limit: int | None = None,
+    max_tokens: int | None = None,
+    token: str | None = None,
 ) -> Run:
-    """Queue a measurement of a model on a data set, and of another beside it."""
+    """Queue a measurement of a model on a data set, and of another beside it; an answer ends after ``max_tokens``."""
     subject, data = registry.find(home, model), curate.find(home, dataset)
     other = registry.find(home, against) if against else None
-    if limit is not None and limit < 1:
-        raise BadInput(f"limit takes a whole number of at least 1, not {limit}.")
-    request = {"model_id": subject.id, "dataset_id": data.id, "against_id": other.id if other else None, "limit": limit}
+    if other is not None and other.id == subject.id:
+        raise BadInput(f"{subject.name} cannot be measured against itself. Name another model.")
+    if data.shape not in prompts.SHAPES:
+        raise WrongShape(
+            f"Measuring takes data of the shape {' or '.join(prompts.SHAPES)}, but {data.title} holds {data.shape}. "
+            "Choose a data set of questions."
+        )
+    for what, number in (("limit", limit), ("max_tokens", max_tokens)):
+        if number is not None and number < 1:
+            raise BadInput(f"{what} takes a whole number of at least 1, not {number}.")
+    request = {
+        "model_id": subject.id,
+        "dataset_id": data.id,
+        "against_id": other.id if other else None,
+        "limit": limit,
+        "max_tokens": max_tokens,
+    }
     return runs.insert(home, kind="measure", name=f"{subject.name} on {data.title}", request=request, token=token)
 
 
 def export(home: Home, *, model: str, folder: str, merged: bool = False, token: str | None = None) -> Run:
     """Queue the writing of a model as a folder; merging loads the weights, so it waits for its turn like any other run."""
     subject, target = registry.find(home, model), Path(folder).expanduser().resolve()
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise BadInput(f"{target} is not empty. Name a folder that does not exist yet.")
+    registry.check_target(target)
     request = {"model_id": subject.id, "folder": str(target), "merged": merged}
     return runs.insert(home, kind="export", name=f"{subject.name} to {target.name}", request=request, token=token)
 
 
-def download(home: Home, id: str, token: str | None = None) -> Run:
+def download(home: Home, id: str, name: str | None = None, token: str | None = None) -> Run:
     """Queue the download of a model from the hub; it is registered when it is whole. One that is under way is given back."""
-    id = hub.check_id(id)
+    id, name = hub.check_id(id), names.check(name, "a model") if name else None
     under_way = next((run for run in live(home) if run.kind == "download" and run.request["id"] == id), None)
-    return under_way or runs.insert(home, kind="download", name=id, request={"id": id}, token=token)
+    return under_way or runs.insert(home, kind="download", name=id, request={"id": id, "name": name}, token=token)
 
 
 def find(home: Home, run_id: int) -> Run:
@@ -125,7 +162,8 @@ def again(home: Home, run_id: int, settings: Mapping[str, Any] | None = None, to
         raise BadInput(f"Run {run_id} is of the kind {run.kind}; only a training run can be run again with changes.")
     recipe = run.recipe
     return train(
-        home, method=recipe.method, model=f"#{recipe.model_id}", dataset=f"#{recipe.dataset_id}", name=run.name,
+        home, method=recipe.method, model=f"#{recipe.model_id}", dataset=f"#{recipe.dataset_id}",
+        name=names.made_from(run.name),
         settings={**recipe.settings, **(settings or {})}, seed=recipe.seed, dtype=recipe.dtype, token=token, parent_id=run.id,
     )  # fmt: skip
 

@@ -190,6 +190,11 @@ def ensure(home: Home) -> health.EngineView:
     raise TryLater(f"The engine did not start within {START_WAIT:.0f} s. {home.logs / 'engine.log'} says why.")
 
 
+def crashed(home: Home) -> bool:
+    """Whether the engine is gone without having been stopped: its file is still there."""
+    return (home.root / "engine.json").exists() and not health.engine(home).running
+
+
 def stop(home: Home) -> bool:
     """End the engine in an orderly way; False when none runs. Live runs keep a checkpoint and can be resumed.
 

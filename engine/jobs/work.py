@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine import hub, machine, registry
+from engine import hub, machine, names, registry
 from engine.data import curate
 from engine.errors import NotFound
 from engine.generation import ask
@@ -132,7 +132,7 @@ def download(home: Home, run: Run, reporter: RunReporter) -> Outcome:
     folder = hub.download(home, id, progress, reporter.stop_requested)
     if folder is None:
         return Outcome(stopped=True)
-    name = run.request.get("name") or id.split("/")[-1].lower()
+    name = run.request.get("name") or names.made_from(id.split("/")[-1].lower())
     return _got(registry.register_folder(home, folder, name, id, license))
 
 

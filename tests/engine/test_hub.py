@@ -139,6 +139,22 @@ def test_a_hub_that_does_not_answer_is_unreachable_and_the_run_can_be_resumed(
     assert "Check the network" in ended.reason
 
 
+def test_weights_that_a_repository_holds_twice_are_fetched_once(command: Command, hub: Hub) -> None:
+    repo = hub.repos["lab/whole"]
+    once = json.loads(command("models", "offers", "lab/whole", "--json").stdout)[0]["bytes"]
+    shutil.copy(repo / "model.safetensors", repo / "consolidated.safetensors")
+    assert json.loads(command("models", "offers", "lab/whole", "--json").stdout)[0]["bytes"] == once
+    (repo / "model.safetensors").rename(repo / "model-00001-of-00001.safetensors")
+    index = json.dumps({"weight_map": {"any": "model-00001-of-00001.safetensors"}})
+    (repo / "model.safetensors.index.json").write_text(index)
+    assert json.loads(command("models", "offers", "lab/whole", "--json").stdout)[0]["bytes"] == once + len(index)
+
+
+def test_an_id_that_only_the_hub_s_own_rules_refuse_is_bad_input(command: Command) -> None:
+    told = command("models", "offers", "foo/bar--baz")
+    assert told.returncode == 2 and "no model id" in told.stderr and "Traceback" not in told.stderr
+
+
 @pytest.mark.parametrize("id", ["qwen", "a/b/c", "../../etc/passwd", "owner/na me", "-x/y"])
 def test_what_is_no_id_is_refused_before_the_network_is_asked(id: str) -> None:
     with pytest.raises(BadInput, match="owner/name"):

@@ -1,0 +1,20 @@
+"""What runs and models may be called: short, printable, and free of the signs that mean something in references and paths."""
+
+from engine.errors import BadInput
+
+LONGEST = 80
+SIGNS = "@#/\\,"  # name@version, #id, folders, and lists in a page's address
+
+
+def check(name: str, of: str) -> str:
+    """The name without spaces around it; BadInput when it cannot be the name ``of`` what it is for."""
+    name = name.strip()
+    if not name or len(name) > LONGEST or name in (".", "..") or not name.isprintable() or any(sign in name for sign in SIGNS):
+        raise BadInput(f"{name!r} cannot be the name of {of}. Use up to {LONGEST} letters, digits, spaces, - _ and points.")
+    return name
+
+
+def made_from(text: str) -> str:
+    """A name made of other names, such as a folder's: as near to ``text`` as the rule allows."""
+    allowed = "".join("-" if sign in SIGNS or not sign.isprintable() else sign for sign in text)
+    return allowed.strip(" .")[:LONGEST].strip(" .") or "unnamed"

@@ -1,0 +1,87 @@
+"""The command line where something is in the way: a sentence and an exit code, never a traceback."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from engine import __main__ as command_line
+from engine.commands import runs as waiting
+from engine.errors import TryLater
+from engine.jobs import supervisor
+from storage import events, runs
+from storage.home import Home
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def queue(home: Home) -> int:
+    return runs.insert(home, kind="train", name="r", request={"method": "sft"}, token=None).id
+
+
+@pytest.fixture
+def bare(home: Home, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """A home that the command line takes as it is, without the Pocket lab."""
+    monkeypatch.setattr(command_line.prepare, "prepare", lambda _: None)
+    return home
+
+
+def test_ctrl_c_while_waiting_says_that_the_run_goes_on(home: Home) -> None:
+    run = queue(home)
+    waits = "import sys; from engine import __main__ as m; m.prepare.prepare = lambda _: None; sys.exit(m.main(sys.argv[1:]))"
+    (home.root / "engine.json").unlink(missing_ok=True)
+    child = subprocess.Popen(
+        [sys.executable, "-c", waits, "--home", str(home.root), "runs", "wait", str(run)],
+        stderr=subprocess.PIPE, text=True, cwd=ROOT,
+    )  # fmt: skip
+    assert child.stderr is not None and "queued" in child.stderr.readline()
+    child.send_signal(signal.SIGINT)
+    said = child.communicate(timeout=20)[1]
+    assert child.returncode == 130 and f"Run {run} goes on" in said and "Traceback" not in said
+    assert runs.get(home, run).status == "queued"  # type: ignore[union-attr]
+
+
+def test_who_waits_for_a_run_does_not_revive_an_engine_that_was_stopped(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "LOOK", 0.001)
+    monkeypatch.setattr(supervisor, "ensure", lambda _: pytest.fail("the engine was started again"))
+    with pytest.raises(TryLater, match="starts it again"):
+        waiting.wait(home, queue(home))
+
+
+def test_who_waits_for_a_run_revives_an_engine_that_was_killed(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = queue(home)
+    (home.root / "engine.json").write_text("{}")
+    revived = []
+
+    def ensure(_: Home) -> None:
+        revived.append(time.monotonic())
+        runs.end(home, run, "stopped", before="queued")
+
+    monkeypatch.setattr(supervisor, "ensure", ensure)
+    assert waiting.wait(home, run).status == "stopped" and len(revived) == 1
+
+
+def test_a_home_that_cannot_be_made_is_told_in_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("in the way")
+    assert command_line.main(["--home", str(tmp_path / "file" / "home"), "status"]) == 1
+    assert "--home names another home" in capsys.readouterr().err
+
+
+def test_a_run_whose_held_out_loss_was_no_number_is_still_shown(bare: Home, capsys: pytest.CaptureFixture[str]) -> None:
+    run = queue(bare)
+    events.add_metrics(bare, run, [("loss", 1, 2.0), ("eval_loss", 1, float("nan"))])
+    assert command_line.main(["--home", str(bare.root), "runs", "show", str(run)]) == 0
+    said = capsys.readouterr().out
+    assert "loss: 2.0000" in said and "eval_loss: not a number" in said
+
+
+def test_an_export_into_a_file_is_bad_input(bare: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from engine.samples import pocket
+
+    pocket.registry.register_folder(bare, pocket.POCKET, "pocket", "test")
+    (tmp_path / "file").write_text("in the way")
+    assert command_line.main(["--home", str(bare.root), "models", "export", "pocket", str(tmp_path / "file")]) == 2
+    assert "is a file" in capsys.readouterr().err
