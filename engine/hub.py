@@ -19,7 +19,8 @@ from typing import Any
 import httpx
 
 from engine.errors import BadInput, Damaged, Unreachable
-from engine.offers import Offer, context_of
+from engine.methods.loading import context_of
+from engine.offers import Offer
 from storage import files
 from storage.home import Home
 

@@ -1,8 +1,6 @@
 """Models to start from: a short list, and whether a model of some size fits this machine."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from engine.machine import Machine
 from engine.methods import estimate
@@ -50,8 +48,3 @@ def fits(parameters: int, here: Machine) -> dict[str, str]:
         "full": estimate.training_bytes(parameters, "full", BATCH),
     }
     return {work: estimate.label(needs[work], here.memory_free) for work in WORKS}
-
-
-def context_of(config: Mapping[str, Any]) -> int:
-    """The longest text in tokens that a model's configuration allows; 0 where it does not say."""
-    return int(config.get("text_config", config).get("max_position_embeddings") or 0)

@@ -15,8 +15,8 @@ from engine.errors import BadInput, NotFound, TryLater
 from engine.generation import fingerprint as prints
 from engine.hub import INDEX, PARTS, weights_of
 from engine.jobs import checkpoints
+from engine.methods.loading import context_of
 from engine.methods.method import Trained
-from engine.offers import context_of
 from storage import events, files, models, runs
 from storage.home import Home
 from storage.records import LIVE, Checkpoint, Model, Run

@@ -46,7 +46,9 @@ def can_be_ragged(config: Any, longest: int) -> bool:
     from transformers import AutoModelForCausalLM
 
     text = config.get_text_config()
-    made = AutoModelForCausalLM._model_mapping.get(type(config), None) or AutoModelForCausalLM._model_mapping.get(type(text), None)
+    made = AutoModelForCausalLM._model_mapping.get(type(config), None) or AutoModelForCausalLM._model_mapping.get(
+        type(text), None
+    )
     if made is None or not getattr(made, "_supports_attention_backend", False):
         return False
     kinds = set(getattr(text, "layer_types", None) or ["full_attention"])

@@ -12,7 +12,6 @@ from engine.errors import BadInput
 from engine.generation import batch
 from engine.methods import arguments, attention, batching, loading
 from engine.methods.method import Trained, Training
-from engine.offers import context_of
 from storage import files
 
 SAMPLES = 3  # prompts that are answered at every evaluation
@@ -118,7 +117,7 @@ def conversations(training: Training) -> Material:
 
 def _asked(training: Training, tokenizer: Any, rows: Iterable[dict[str, Any]]) -> list[Prompt]:
     """The first prompts that leave room for an answer in the model's context; held-out rows come first."""
-    context = context_of(loading.load_config(training.base).to_dict()) or training.settings.max_length
+    context = loading.context_of(loading.load_config(training.base).to_dict()) or training.settings.max_length
     prompts = (_prompt(tokenizer, row, training.shape) for row in itertools.islice(rows, LOOKED_AT))
     return list(itertools.islice((p for p in prompts if len(p.ids) + SAMPLE_TOKENS <= context), SAMPLES))
 

@@ -5,6 +5,7 @@ Only safetensors are read and no code that came with a model is run.
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -119,3 +120,8 @@ def files_dtype(base: str | Path) -> str:
     path = Path(base) / "config.json"
     stored = json.loads(path.read_text()) if path.exists() else {}
     return str(stored.get("dtype") or stored.get("torch_dtype") or "float32").removeprefix("torch.")
+
+
+def context_of(config: Mapping[str, Any]) -> int:
+    """The longest text in tokens that a model's configuration allows; 0 where it does not say."""
+    return int(config.get("text_config", config).get("max_position_embeddings") or 0)

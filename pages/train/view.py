@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from engine.errors import TemperError
-from engine.methods import arguments, batching, estimate
+from engine.methods import batching, estimate
 from engine.methods.method import Method, parse_settings
 from pages.parts import charts, inert, mask, messages, words
 from pages.parts.badges import Badge
@@ -106,8 +106,9 @@ def plan(
         "Time": f"about {words.duration(needed.seconds)}, {needed.basis}" if needed.seconds else f"not known: {needed.basis}",
     }
     if settings.get("learning_rate") == 0:
-        rate = arguments.auto_learning_rate(model.parameters, values.tuning)
-        lines["Learning rate"] = f"{rate:g}, chosen from the model's size"
+        lines["Learning rate"] = f"{needed.learning_rate:g}, chosen from the model's size"
+    if needed.rows_at_once < int(settings.get("batch_size", 1)):
+        lines["At once"] = f"{words.plural(needed.rows_at_once, 'row')} at once, so that a step fits into memory"
     way = batching_line(method, settings, seen)
     if way:
         lines["Batching"] = way

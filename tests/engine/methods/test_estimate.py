@@ -1,0 +1,51 @@
+"""What a run is predicted to need."""
+
+from pathlib import Path
+
+import pytest
+
+from engine import machine, offers
+from engine.methods import estimate
+from engine.methods.method import parse_settings
+from engine.methods.sft import SftSettings
+from storage import models
+from storage.home import Home
+from storage.records import Model
+
+FREE = 12 * 10**9
+
+
+def register(home: Home, name: str, parameters: int, base: Model | None = None) -> Model:
+    return models.insert(
+        home, name=name, kind="adapter" if base else "model", path=f"/nowhere/{name}", base_id=base.id if base else None, run_id=None,
+        fingerprint=name, parameters=parameters, bytes=0, dtype="bfloat16", context=512, license=None, template="own", source="test",
+    )  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine with 16 GB, 12 of them free."""
+    seen = machine.Machine("a CPU", False, 16 * 10**9, FREE, 10**12, 10**12)
+    monkeypatch.setattr(machine, "look", lambda home: seen)
+
+
+def test_an_adapter_is_predicted_to_need_what_its_base_needs(home: Home, tmp_path: Path) -> None:
+    base = register(home, "base", 600_000_000)
+    adapter = register(home, "adapter", 10_000_000, base)
+    settings = parse_settings(SftSettings, {})
+    on_base, on_adapter = (estimate.estimate(home, m, settings, 1000, 200, 512) for m in (base, adapter))
+    assert on_base.memory <= on_adapter.memory < 1.1 * on_base.memory
+    assert on_adapter.learning_rate == pytest.approx(on_base.learning_rate, rel=0.1)
+
+
+def test_the_batch_that_the_trainer_would_split_is_counted_split(home: Home) -> None:
+    base = register(home, "base", 600_000_000)
+    told = estimate.estimate(home, base, parse_settings(SftSettings, {"batch_size": 64}), 1000, 200, 512)
+    assert told.rows_at_once < 64
+    assert told.fits == offers.fits(base.parameters, machine.look(home))["lora"]
+
+
+def test_steps_are_those_that_the_trainer_makes(home: Home) -> None:
+    base = register(home, "base", 1_000_000)
+    settings = parse_settings(SftSettings, {"batch_size": 16, "epochs": 3, "evaluate_share": 0.05})
+    assert estimate.estimate(home, base, settings, 101, 20, 30).steps == 18  # 96 rows are 6 steps, three times
