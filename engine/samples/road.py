@@ -129,10 +129,8 @@ def walk(home: Home, token: str | None = None) -> Run:
     """Take the next step of the road on the Pocket lab; NotFound when there is none to take."""
     if offer(home) is None:
         raise NotFound("There is no step to take now: a run is under way, or the road has been walked. Runs shows both.")
+    supervisor.ensure(home)  # first, so that an error means that nothing was queued
     model = _tuned(home)
     if model is None:
-        run = submit.train(home, method="sft", model=BASE, dataset=DATA, settings={}, name=TUNED, token=token)
-    else:
-        run = submit.measure(home, model=f"#{model.id}", dataset=HELD_OUT, against=BASE, token=token)
-    supervisor.ensure(home)
-    return run
+        return submit.train(home, method="sft", model=BASE, dataset=DATA, settings={}, name=TUNED, token=token)
+    return submit.measure(home, model=f"#{model.id}", dataset=HELD_OUT, against=BASE, token=token)

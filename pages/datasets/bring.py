@@ -29,7 +29,7 @@ def source() -> Path | UploadedFile | None:
                 "Source", (UPLOAD, PATH), default=UPLOAD, key="source_way", required=True, persist_state="page"
             )
             st.selectbox(
-                "Shape of the rows", (RECOGNISED, *SHAPES), key="draft_shape", width=280, persist_state="page",
+                "Shape of the rows", (RECOGNISED, *SHAPES), key="draft_shape", width=280, persist_state="session",
                 format_func=lambda name: "Recognise it" if name == RECOGNISED else SHAPES[name].title,
                 help="Recognised by the columns. Choose one yourself when that goes wrong.",
             )  # fmt: skip
@@ -54,6 +54,23 @@ def kept(file: UploadedFile, keep: Callable[[], Path]) -> Path:
     if held is None or held[0] != file.file_id or not held[1].exists():
         held = st.session_state["upload"] = (file.file_id, keep())
     return held[1]
+
+
+def held() -> Path | None:
+    """The file whose draft this tab still holds, though another page was open meanwhile; None where it holds none."""
+    return Path(st.session_state["draft_mark"][0]) if "draft" in st.session_state else None
+
+
+def drop() -> None:
+    """Look at another file."""
+    curate.discard(st.session_state.pop("draft"))
+    clear()
+
+
+def clear() -> None:
+    """Empty the fields that name a file."""
+    st.session_state["source_path"] = ""
+    st.session_state["upload_round"] = st.session_state.get("upload_round", 0) + 1
 
 
 def read(home: Home, path: Path) -> curate.Draft:
@@ -116,7 +133,7 @@ def preview(draft: curate.Draft) -> None:
 def ask_name(home: Home, draft: curate.Draft, freeze: Callable[[], None]) -> None:
     """Ask for the name and freeze."""
     with st.container(border=True):
-        name = st.text_input("Name of the data set", key="draft_name", max_chars=80)
+        name = st.text_input("Name of the data set", key="draft_name", max_chars=80, persist_state="session")
         latest = datasets.find(home, name.strip()) if name else None
         if latest is not None:
             st.caption(f"It exists: this becomes version {latest.version + 1}, unless the rows are the same.")

@@ -27,18 +27,32 @@ def freeze() -> None:
         return
     del st.session_state["draft"]
     curate.discard(draft)
-    st.session_state["source_path"] = ""
-    st.session_state["upload_round"] = st.session_state.get("upload_round", 0) + 1
+    bring.clear()
     st.session_state["datasets_view"], st.session_state["dataset"] = LISTED, made.id
     st.query_params["dataset"] = str(made.id)
     messages.done(f"{inert.plain(made.title)} is frozen.", ":material/ac_unit:")
 
 
+def turn() -> None:
+    """Take the version out of the address: with one in it, the versions are shown."""
+    st.query_params.pop("dataset", None)
+
+
 found = datasets.all(home)
 view.title()
-if "datasets_view" not in st.session_state:
+if "dataset" in st.query_params:
+    st.session_state["datasets_view"] = LISTED
+elif "datasets_view" not in st.session_state:
     st.session_state["datasets_view"] = LISTED if found else BROUGHT
-shown = st.segmented_control("View", (LISTED, BROUGHT), key="datasets_view", required=True, label_visibility="collapsed")
+shown = st.segmented_control(
+    "View",
+    (LISTED, BROUGHT),
+    key="datasets_view",
+    required=True,
+    persist_state="session",
+    on_change=turn,
+    label_visibility="collapsed",
+)
 
 if shown == BROUGHT:
     source = bring.source()
@@ -48,8 +62,12 @@ if shown == BROUGHT:
             path = source
         elif source is not None:
             path = bring.kept(source, partial(uploads.keep, home, source.name, source))
+        else:
+            path = bring.held()
         draft = bring.read(home, path) if path else None
         if draft is not None:
+            if source is None:
+                st.button("Choose another file", icon=":material/restart_alt:", key="draft_drop", on_click=bring.drop)
             bring.show(draft)
             messages.kept("freeze")
             bring.ask_name(home, draft, freeze)

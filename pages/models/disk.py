@@ -6,7 +6,7 @@ import polars as pl
 import streamlit as st
 
 from engine import machine, registry
-from pages.parts import badges, confirm, messages, words
+from pages.parts import badges, confirm, inert, messages, words
 from storage.home import Home
 from storage.records import LIVE
 
@@ -33,7 +33,8 @@ def checkpoints(home: Home, clear: Callable[[list[int], int], None]) -> None:
         }
     )
     state = st.dataframe(
-        frame, hide_index=True, on_select="rerun", selection_mode="multi-row", key="checkpoints",
+        frame, hide_index=True, on_select="rerun", selection_mode="multi-row",
+        key=f"checkpoints_{'_'.join(str(use.run.id) for use in uses)}",  # ticks are kept by place: other rows, other ticks
         alt="Checkpoints by run, largest first",
     )  # fmt: skip
     chosen = [uses[i] for i in state["selection"]["rows"] if i < len(uses)]
@@ -49,11 +50,14 @@ def checkpoints(home: Home, clear: Callable[[list[int], int], None]) -> None:
             help="With none kept, a run can only start anew.",
         )
         freed = sum(
-            c.bytes for use in ended for c in sorted(use.checkpoints, key=lambda c: c.step)[: len(use.checkpoints) - int(keep)]
+            c.bytes
+            for use in ended
+            for c in sorted(use.checkpoints, key=lambda c: c.step)[: max(0, len(use.checkpoints) - int(keep))]
         )
         if st.button(f"Free {words.size(freed)}", icon=":material/cleaning_services:", disabled=not freed, key="clear"):
             lines = [
-                f"{words.plural(len(ended), 'run')}: all but the newest {int(keep)} checkpoints are removed, {words.size(freed)}.",
+                f"All but the newest {int(keep)} checkpoints of each are removed, {words.size(freed)}:",
+                "\n".join(f"- run {use.run.id}, {inert.plain(use.run.name)}" for use in ended),
                 "Trained models stay. A run without a checkpoint cannot be resumed, only run again.",
             ]
             confirm.confirm(

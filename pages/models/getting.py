@@ -108,12 +108,12 @@ def _card(home: Home, offer: Offer, here: machine.Machine, verbs: Verbs) -> None
                 f"Download {words.size(offer.bytes)}", icon=":material/download:", type="primary", key="download",
                 on_click=verbs.download, args=(offer.id,),
             )  # fmt: skip
-        messages.kept("download")
 
 
 @st.fragment(run_every=1)
 def downloads(home: Home, verbs: Verbs) -> None:
     """The downloads under way or ended last, each with its stop or resume."""
+    messages.kept("download")
     with messages.edge():
         latest: dict[str, Run] = {}
         for run in runs.page(home, RECENT):

@@ -6,9 +6,9 @@ import streamlit as st
 
 from engine import hub, registry
 from engine.errors import TemperError
-from engine.jobs import submit, supervisor
+from engine.jobs import submit
 from pages.models import disk, getting, lineage, scores, view
-from pages.parts import inert, messages, session
+from pages.parts import inert, messages, queue, session
 from storage import models
 from storage.home import Home
 from storage.records import Model
@@ -20,27 +20,22 @@ REGISTRY, GET, DISK = "Registry", "Get a model", "Disk"
 def measure(model: Model) -> None:
     """Queue the measurement that the form asks for."""
     asked = scores.asked(model)
-    try:
-        run = submit.measure(
-            home, model=f"#{model.id}", dataset=f"#{asked.dataset_id}", limit=asked.limit,
-            against=f"#{asked.against_id}" if asked.against_id else None, token=session.token(f"measure {model.id}"),
-        )  # fmt: skip
-        supervisor.ensure(home)
-    except TemperError as problem:
-        messages.keep(problem, "measure")
-        return
-    messages.done(f"Run {run.id} is queued.", ":material/fact_check:")
+    verb = partial(
+        submit.measure, home, model=f"#{model.id}", dataset=f"#{asked.dataset_id}", limit=asked.limit,
+        max_tokens=asked.max_tokens, against=f"#{asked.against_id}" if asked.against_id else None,
+        token=session.token(f"measure {model.id}"),
+    )  # fmt: skip
+    run = queue.put(home, "measure", verb)
+    if run is not None:
+        messages.done(f"Run {run.id} is queued.", ":material/fact_check:")
 
 
 def export(model: Model, folder: str, merged: bool) -> None:
     """Queue the writing of a folder."""
-    try:
-        run = submit.export(home, model=f"#{model.id}", folder=folder, merged=merged, token=session.token("export"))
-        supervisor.ensure(home)
-    except TemperError as problem:
-        messages.keep(problem, "export")
-        return
-    messages.done(f"Run {run.id} writes the folder.", ":material/folder:")
+    verb = partial(submit.export, home, model=f"#{model.id}", folder=folder, merged=merged, token=session.token("export"))
+    run = queue.put(home, "export", verb)
+    if run is not None:
+        messages.done(f"Run {run.id} writes the folder.", ":material/folder:")
 
 
 def add() -> None:
@@ -65,11 +60,7 @@ def look_up() -> None:
 
 def download(id: str) -> None:
     """Queue the download of a model."""
-    try:
-        submit.download(home, id, token=session.token(f"download {id}"))
-        supervisor.ensure(home)
-    except TemperError as problem:
-        messages.keep(problem, "download")
+    queue.put(home, "download", partial(submit.download, home, id, token=session.token(f"download {id}")))
 
 
 def stop(run_id: int) -> None:
@@ -82,11 +73,7 @@ def stop(run_id: int) -> None:
 
 def resume(run_id: int) -> None:
     """Let a download go on."""
-    try:
-        submit.resume(home, run_id)
-        supervisor.ensure(home)
-    except TemperError as problem:
-        messages.keep(problem, "download")
+    queue.put(home, "download", partial(submit.resume, home, run_id))
 
 
 def save_token() -> None:

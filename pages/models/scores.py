@@ -7,13 +7,14 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
+from engine.evaluation.prompts import SHAPES
+from engine.generation.answers import MAX_TOKENS
 from pages.parts import messages, pickers, words
 from storage import datasets, evaluations, models, runs
 from storage.home import Home
 from storage.records import Evaluation, Interval, Model
 
 ALL, WRONG = "All items", "Wrong only"
-MEASURABLE = ("prompt", "messages", "prompt_completion")
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Asked:
     dataset_id: int
     against_id: int | None
     limit: int | None
+    max_tokens: int | None
 
 
 def table(home: Home, model: Model) -> None:
@@ -38,7 +40,7 @@ def table(home: Home, model: Model) -> None:
         {
             "Data": [_data(home, e) for e in found],
             "Score": [e.value for e in found],
-            "With its 95 % interval": [words.score(Interval(e.value, e.low, e.high, e.n)) for e in found],
+            "With its 95 % interval": [_score(e) for e in found],
             "Against": [_against(home, e) for e in found],
             "When": [words.moment(e.created_at) for e in found],
         },
@@ -66,6 +68,13 @@ def table(home: Home, model: Model) -> None:
 def _data(home: Home, evaluation: Evaluation) -> str:
     data = datasets.get(home, evaluation.dataset_id)
     return data.title if data else f"#{evaluation.dataset_id}"
+
+
+def _score(evaluation: Evaluation) -> str:
+    """The score with its interval, and how many answers were cut at the longest length: those count as they stand."""
+    cut = evaluation.settings.get("cut")
+    told = words.score(Interval(evaluation.value, evaluation.low, evaluation.high, evaluation.n))
+    return f"{told}, {words.count(cut)} cut off" if cut else told
 
 
 def _against(home: Home, evaluation: Evaluation) -> str:
@@ -103,15 +112,20 @@ def form(home: Home, model: Model, act: Callable[[], None]) -> None:
     with st.expander("Measure", icon=":material/fact_check:", key="measure_open"):
         with st.container(horizontal=True, vertical_alignment="bottom"):
             data = pickers.dataset(
-                home, "Data", key="measure_data", shapes=MEASURABLE, latest=True, prefer="prompt",
+                home, "Data", key="measure_data", shapes=SHAPES, latest=True, prefer="prompt",
                 help="Rows with a column `check` are scored by it, others by whether the answer is exactly their own.",
             )  # fmt: skip
             pickers.model(
-                home, "Against (optional)", key=f"measure_against_{model.id}", default=base.name if base else None, optional=True
-            )
+                home, "Against (optional)", key=f"measure_against_{model.id}", default=base.name if base else None, optional=True,
+                but=model.id,
+            )  # fmt: skip
             st.number_input(
                 "Only so many rows", min_value=1, value=None, step=50, key="measure_limit", placeholder="all", width=160,
                 help="A random choice of rows, the same each time, so that two measurements can be compared",
+            )  # fmt: skip
+            st.number_input(
+                "Longest answer, in tokens", min_value=1, value=None, step=64, key="measure_tokens", placeholder=f"{MAX_TOKENS}",
+                width=190, help="What is not ended by then is cut off, and judged as it stands",
             )  # fmt: skip
             st.button("Measure", type="primary", on_click=act, disabled=data is None, key="measure")
         messages.kept("measure")
@@ -120,5 +134,5 @@ def form(home: Home, model: Model, act: Callable[[], None]) -> None:
 def asked(model: Model) -> Asked:
     """What stands in the form."""
     held = st.session_state
-    limit = int(held["measure_limit"]) if held["measure_limit"] else None
-    return Asked(held["measure_data"], held[f"measure_against_{model.id}"], limit)
+    limit, tokens = (int(held[key]) if held[key] else None for key in ("measure_limit", "measure_tokens"))
+    return Asked(held["measure_data"], held[f"measure_against_{model.id}"], limit, tokens)

@@ -6,6 +6,7 @@ from typing import Any, Literal, NoReturn
 import streamlit as st
 
 PAGES = "pages/{}/page.py"
+FILLED = "filled_from"  # the address that a form was last filled from
 Kind = Literal["primary", "secondary", "tertiary"]
 
 
@@ -30,5 +31,6 @@ def button(
 
 
 def to(page: str, **query: Any) -> NoReturn:
-    """Open ``page`` now."""
+    """Open ``page`` now. An address that fills a form fills it again, also when it did so before."""
+    st.session_state.pop(FILLED, None)
     st.switch_page(PAGES.format(page), query_params={name: str(value) for name, value in query.items()})

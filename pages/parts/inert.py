@@ -12,6 +12,8 @@ import streamlit as st
 
 LONGEST = 20_000  # characters of one value that a page shows
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~$:<>^=&@/])")
+# where a link would be made of a finished text, escaped or not: an unseen character of no width parts it
+_LINKS = re.compile(r"https?:(?=//)|www(?=\.)|@(?=[-\w]+\.)", re.IGNORECASE)
 ROLES = {
     "system": (":material/tune:", "System"),
     "user": (":material/person:", "User"),
@@ -27,7 +29,7 @@ def cut(value: str, longest: int = LONGEST) -> str:
 
 def plain(value: object, longest: int = 200) -> str:
     """``value`` escaped for a place that reads Markdown: a label, a caption, a title, a toast, an error."""
-    line = " ".join(cut(str(value), longest).split())
+    line = _LINKS.sub("\\g<0>\u2060", " ".join(cut(str(value), longest).split()))
     return _SPECIAL.sub(r"\\\1", line)
 
 

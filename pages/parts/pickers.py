@@ -22,10 +22,17 @@ def describe_dataset(dataset: Dataset) -> str:
 
 
 def model(
-    home: Home, label: str, *, key: str, default: str | None = None, help: str | None = None, optional: bool = False
+    home: Home,
+    label: str,
+    *,
+    key: str,
+    default: str | None = None,
+    help: str | None = None,
+    optional: bool = False,
+    but: int | None = None,
 ) -> Model | None:
-    """Ask for one model of the registry, newest first; None where there is none or none is chosen."""
-    found = {m.id: m for m in models.all(home)}
+    """Ask for one model of the registry ``but`` one, newest first; None where there is none or none is chosen."""
+    found = {m.id: m for m in models.all(home) if m.id != but}
     at = next((i for i, m in enumerate(found.values()) if m.name == default), None if optional else 0)
     chosen = st.selectbox(
         label, list(found), index=at, key=key, help=help, disabled=not found, persist_state="session",

@@ -1,10 +1,11 @@
 """One run: where it stands, what can be done with it, its curves, samples, log, recipe and lineage."""
 
+from functools import partial
+
 import streamlit as st
 
-from engine.errors import TemperError
-from engine.jobs import health, submit, supervisor
-from pages.parts import confirm, go, messages
+from engine.jobs import health, submit
+from pages.parts import confirm, go, messages, queue
 from pages.runs import facts, progress, view
 from pages.runs.facts import Facts
 from storage import events
@@ -108,11 +109,7 @@ def stop(home: Home, run_id: int) -> None:
 
 def resume(home: Home, run_id: int) -> None:
     """Queue the run again from its newest whole checkpoint, and see to it that an engine is there to take it."""
-    try:
-        submit.resume(home, run_id)
-        supervisor.ensure(home)
-    except TemperError as problem:
-        messages.keep(problem, "run")
+    queue.put(home, "run", partial(submit.resume, home, run_id))
 
 
 def failure(home: Home, run: Run, now: health.RunView) -> None:

@@ -6,12 +6,12 @@ from typing import Any
 
 import streamlit as st
 
-from engine.errors import BadInput, TemperError
+from engine.errors import BadInput, NotFound, TemperError
 from engine.jobs import submit
 from engine.methods import METHODS
 from engine.methods.method import Method, Setting, settings_of
-from pages.parts import messages
-from storage import datasets, models
+from pages.parts import go, messages
+from storage import datasets, models, runs
 from storage.home import Home
 from storage.records import Dataset, Model
 
@@ -64,19 +64,32 @@ def chosen(home: Home) -> Choice:
         name=str(held.get(NAME) or "").strip(),
         seed=int(held.get(SEED) or 0),
         dtype=str(held.get(DTYPE) or "auto"),
-        parent_id=held.get(PARENT),
+        parent_id=parent_id(home),
     )
+
+
+def parent_id(home: Home) -> int | None:
+    """The run that this one would change: the one the form was filled from, while method, model and data are still its own."""
+    held = st.session_state
+    run = runs.get(home, held.get(PARENT) or 0)
+    if run is None:
+        return None
+    method, recipe = METHODS[held[METHOD]], run.recipe
+    same = (method.name, held.get(MODEL), held.get(data_key(method))) == (recipe.method, recipe.model_id, recipe.dataset_id)
+    return run.id if same else None
 
 
 def fill(home: Home) -> None:
     """Fill the form from the address: ``?again=RUN`` with ``&set=key=value``, or ``?method=``, ``?model=`` and ``?data=``.
 
-    Each address fills it once, so that what is typed afterwards stays.
+    Each address fills it once as long as the page is open, so that what is typed afterwards stays.
     """
     asked = {key: st.query_params.get_all(key) for key in ("again", "set", "method", "model", "data") if key in st.query_params}
-    if not asked or st.session_state.get("train_filled") == asked:
+    if st.session_state.get(go.FILLED, {}) == asked:
         return
-    st.session_state["train_filled"] = asked
+    st.session_state[go.FILLED] = asked
+    if not asked:
+        return
     try:
         if "again" in asked:
             from_run(home, asked["again"][0], asked.get("set", []))
@@ -94,21 +107,25 @@ def from_run(home: Home, number: str, changes: list[str]) -> None:
     recipe, held = run.recipe, st.session_state
     method = submit.method_named(recipe.method)
     held[METHOD], held[NAME], held[SEED], held[DTYPE], held[PARENT] = method.name, run.name, recipe.seed, recipe.dtype, run.id
-    if models.get(home, recipe.model_id) is not None:
-        held[MODEL] = recipe.model_id
-    if datasets.get(home, recipe.dataset_id) is not None:
-        held[data_key(method)] = recipe.dataset_id
+    found = {"model": models.get(home, recipe.model_id), "data set": datasets.get(home, recipe.dataset_id)}
+    for key, there in ((MODEL, found["model"]), (data_key(method), found["data set"])):
+        if there is not None:
+            held[key] = there.id
     given = dict(recipe.settings)
     for change in changes:
         key, _, value = change.partition("=")
         given[key] = value
     for setting in settings_of(method.settings):
         held[setting_key(method, setting)] = setting.parse(given.get(setting.name, setting.default))
+    gone = " and the ".join(what for what, there in found.items() if there is None)
+    if gone:
+        raise NotFound(f"The {gone} of run {run.id} is no longer here. The rest is filled in; look at what was chosen instead.")
 
 
 def from_names(home: Home, asked: Mapping[str, str]) -> None:
     """Choose the method, model and data that a link names; data alone decides for the first method that takes it."""
     held = st.session_state
+    held[PARENT] = None
     data = datasets.find(home, asked["data"]) if "data" in asked else None
     if "method" in asked:
         held[METHOD] = submit.method_named(asked["method"]).name

@@ -1,10 +1,12 @@
 """The last step: a name, the command line that does the same, and the button."""
 
+from functools import partial
+
 import streamlit as st
 
-from engine.errors import NotFound, TemperError
-from engine.jobs import health, submit, supervisor
-from pages.parts import command, go, inert, messages, session, words
+from engine.errors import NotFound
+from engine.jobs import health, submit
+from pages.parts import command, go, inert, messages, queue, session, words
 from pages.train import choices
 from storage import runs
 from storage.home import Home
@@ -66,17 +68,15 @@ def draw(home: Home, fits: bool) -> None:
 def launch(home: Home) -> None:
     """Submit what the form says now, once however often it is clicked, and have the page go to the run's."""
     choice = choices.chosen(home)
-    try:
-        if choice.model is None or choice.dataset is None:
-            raise NotFound("The model or the data set that was chosen is gone meanwhile. Choose another.")
-        run = submit.train(
-            home, method=choice.method.name, model=f"#{choice.model.id}", dataset=f"#{choice.dataset.id}",
-            settings=choice.settings, name=choice.name or None, seed=choice.seed, dtype=choice.dtype,
-            token=session.token("train"), parent_id=choice.parent_id,
-        )  # fmt: skip
-        supervisor.ensure(home)
-    except TemperError as problem:
-        messages.keep(problem, "launch")
+    if choice.model is None or choice.dataset is None:
+        messages.keep(NotFound("The model or the data set that was chosen is gone meanwhile. Choose another."), "launch")
         return
-    st.session_state[choices.PARENT] = None
-    st.session_state[LAUNCHED] = run.id
+    verb = partial(
+        submit.train, home, method=choice.method.name, model=f"#{choice.model.id}", dataset=f"#{choice.dataset.id}",
+        settings=choice.settings, name=choice.name or None, seed=choice.seed, dtype=choice.dtype,
+        token=session.token("train"), parent_id=choice.parent_id,
+    )  # fmt: skip
+    run = queue.put(home, "launch", verb)
+    if run is not None:
+        st.session_state[choices.PARENT] = None
+        st.session_state[LAUNCHED] = run.id

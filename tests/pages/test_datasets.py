@@ -59,6 +59,31 @@ def test_a_wrong_recognition_can_be_overridden(empty_home: Home, tmp_path: Path)
     assert {m.label: m.value for m in app.metric}["Good"] == "12"
 
 
+def test_a_file_under_review_is_still_there_after_another_page(empty_home: Home, tmp_path: Path) -> None:
+    app = open_page("datasets")
+    app.file_uploader[0].upload("sums.jsonl", written(tmp_path / "sums.jsonl", GOOD).read_bytes()).run()
+    app.text_input(key="draft_name").set_value("mine").run()
+    app.switch_page("pages/home/page.py").run()
+    app.switch_page("pages/datasets/page.py").run()
+    assert not app.exception
+    assert {m.label: m.value for m in app.metric}["Good"] == "12"
+    assert app.text_input(key="draft_name").value == "mine"
+    app.button(key="draft_drop").click().run()
+    assert not app.metric and not list(empty_home.uploads.glob("draft-*"))
+
+
+def test_a_link_to_a_version_leads_away_from_a_file_under_review(full: dict[str, Any]) -> None:
+    app = open_page("datasets")
+    app.segmented_control(key="datasets_view").set_value("Bring in a file").run()
+    assert app.file_uploader and "dataset" not in app.query_params
+    app.switch_page("pages/home/page.py").run()
+    app.switch_page("pages/datasets/page.py").run()
+    assert app.file_uploader, "the view is kept"
+    app.query_params["dataset"] = str(full["data"]["text"].id)
+    app.run()
+    assert "handbook@1" in words(app).replace("\\", "")
+
+
 def test_a_path_that_is_not_there_is_one_worded_error(empty_home: Home) -> None:
     app = open_page("datasets")
     app.segmented_control(key="source_way").set_value("From a path").run()

@@ -3,9 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-from engine import hub
-from engine.jobs import submit
-from storage import events, models, runs
+import pytest
+
+from engine import hub, registry
+from engine.errors import TryLater
+from engine.jobs import submit, supervisor
+from storage import db, evaluations, events, models, runs
 from storage.home import Home
 from tests import filled
 from tests.pages.conftest import open_page, words
@@ -89,6 +92,47 @@ def test_a_token_is_kept_out_of_the_page_and_can_be_forgotten(empty_home: Home) 
     assert app.text_input(key="hub_token").value == "" and "hf_secret" not in words(app)
     app.button(key="forget_token").click().run()
     assert not hub.token_file(empty_home).exists()
+
+
+def test_a_download_that_cannot_go_on_says_why_beside_its_button(empty_home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(_: Home) -> None:
+        raise TryLater("The engine did not start.")
+
+    monkeypatch.setattr(supervisor, "ensure", absent)
+    stopped = submit.stop(empty_home, submit.download(empty_home, "owner/second").id)
+    app = open_page("models", models_view="Get a model")
+    app.button(key=f"resume_{stopped.id}").click().run()
+    assert "did not start" in app.error[0].value
+    assert submit.find(empty_home, stopped.id).status == stopped.status
+
+
+def test_a_score_says_how_many_answers_were_cut_off(full: dict[str, Any]) -> None:
+    home, tuned = full["home"], full["tuned"]
+    found = evaluations.of_model(home, tuned.id)[0]
+    with db.transaction(home) as connection:
+        connection.execute("UPDATE evaluation SET settings = json_set(settings, '$.cut', 3) WHERE id = ?", (found.id,))
+    app = open_page("models", model=str(tuned.id))
+    cells = [str(cell) for table in app.dataframe for cell in table.value.to_numpy().ravel()]
+    assert any(cell.endswith(", 3 cut off") for cell in cells)
+
+
+def test_a_measurement_takes_the_longest_answer_and_no_model_beside_itself(full: dict[str, Any], engine_there: None) -> None:
+    app = open_page("models", model=str(full["base"].id))
+    against = app.selectbox(key=f"measure_against_{full['base'].id}")
+    assert against.options and not any(option.startswith("pocket ") for option in against.options)
+    app.number_input(key="measure_tokens").set_value(900).run()
+    app.button(key="measure").click().run()
+    assert runs.page(full["home"])[0].request["max_tokens"] == 900
+
+
+def test_nothing_is_freed_where_more_are_to_be_kept_than_there_are(full: dict[str, Any]) -> None:
+    app = open_page("models", models_view="Disk")
+    app.number_input(key="keep").set_value(10).run()
+    ids = [str(use.run.id) for use in registry.checkpoint_usage(full["home"])]
+    # ticks are kept for these runs in this order: after a clean-up, or another run, they begin anew
+    app.session_state[f"checkpoints_{'_'.join(ids)}"] = {"selection": {"rows": list(range(len(ids))), "columns": [], "cells": []}}
+    app.run()
+    assert app.button(key="clear").label == "Free 0 B" and app.button(key="clear").disabled
 
 
 def test_what_checkpoints_take_is_shown_by_run(full: dict[str, Any]) -> None:

@@ -7,9 +7,13 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from engine.__main__ import parser
+from engine.data import curate
+from engine.errors import NotFound, TryLater
+from engine.jobs import supervisor
 from engine.methods import METHODS
 from engine.methods.method import settings_of
-from storage import models, runs
+from engine.samples import road
+from storage import db, models, runs
 from storage.home import Home
 from tests import filled
 from tests.pages.conftest import open_page, words
@@ -92,16 +96,15 @@ def test_a_double_click_launches_once(full: dict[str, Any], engine_there: None) 
 
 
 def test_an_error_keeps_everything_that_was_typed(full: dict[str, Any], engine_there: None) -> None:
-    vast = filled.model(full["home"], "vast", bytes=10**16)
-    app = open_page("train", model="vast", data="support-questions")
+    app = open_page("train", model="pocket", data="support-questions")
     app.number_input(key="train_sft_steps").set_value(7)
-    app.text_input(key="train_name").set_value("a name of mine").run()
+    app.text_input(key="train_name").set_value("mine/yours").run()
     app.button(key="train_launch").click().run()
     assert not app.exception
-    assert "Free some space first" in app.error[0].value
-    assert app.text_input(key="train_name").value == "a name of mine"
+    assert "mine/yours" in app.error[0].value.replace("\\", "")
+    assert app.text_input(key="train_name").value == "mine/yours"
     assert app.number_input(key="train_sft_steps").value == 7
-    assert app.selectbox(key="train_model").value == vast.id
+    assert app.selectbox(key="train_model").value == full["base"].id
 
 
 def test_what_was_typed_is_there_after_another_page_and_another_method(full: dict[str, Any]) -> None:
@@ -162,6 +165,55 @@ def test_run_again_fills_the_form_with_the_recipe_and_the_change(full: dict[str,
     assert app.number_input(key="train_sft_steps").value == 60, "the address fills the form once, not at every look"
     app.button(key="train_launch").click().run()
     assert runs.page(full["home"])[0].parent_id == full["done"]
+
+
+def test_run_again_works_as_often_as_it_is_pressed(full: dict[str, Any], engine_there: None) -> None:
+    app = open_page("runs", run=str(full["done"]))
+    for _ in range(2):
+        app.button(key="run_again").click().run()
+        assert app.number_input(key="train_sft_steps").value == 120
+        app.number_input(key="train_sft_steps").set_value(60).run()
+        app.switch_page("pages/runs/page.py")
+        app.query_params.clear()
+        app.query_params["run"] = str(full["done"])
+        app.run()
+
+
+def test_a_form_that_was_filled_from_a_run_and_changed_to_other_data_is_no_child_of_it(
+    full: dict[str, Any], engine_there: None
+) -> None:
+    app = open_page("train", again=str(full["done"]))
+    other = filled.freeze(full["home"], "other", "messages", curate.rows(full["home"], full["data"]["messages"], 0, 20))
+    app.run()
+    app.selectbox(key="train_data_sft").set_value(other.id).run()
+    app.button(key="train_launch").click().run()
+    made = runs.page(full["home"])[0]
+    assert (made.recipe.dataset_id, made.parent_id) == (other.id, None)
+
+
+def test_run_again_says_what_of_the_run_is_gone(full: dict[str, Any]) -> None:
+    with db.transaction(full["home"]) as connection:
+        connection.execute("UPDATE run SET request = json_set(request, '$.model_id', 999) WHERE id = ?", (full["done"],))
+    app = open_page("train", again=str(full["done"]))
+    assert f"The model of run {full['done']} is no longer here" in app.error[0].value.replace("\\", "")
+    assert app.number_input(key="train_sft_steps").value == 120
+
+
+def test_nothing_is_queued_where_no_engine_comes_up(full: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(_: Home) -> None:
+        raise TryLater("The engine did not start.")
+
+    monkeypatch.setattr(supervisor, "ensure", absent)
+    before = len(runs.page(full["home"], 100))
+    app = open_page("train", data="support-questions")
+    app.button(key="train_launch").click().run()
+    assert "did not start" in app.error[0].value
+    app = open_page("models", model=str(full["tuned"].id))
+    app.button(key="measure").click().run()
+    assert "did not start" in app.error[0].value
+    with pytest.raises((TryLater, NotFound)):
+        road.walk(full["home"])
+    assert len(runs.page(full["home"], 100)) == before
 
 
 @pytest.mark.parametrize(
