@@ -76,7 +76,7 @@ def view(home: Home, run: Run) -> RunView:
     stalled = living and ((beat or 0) > STALLED_AFTER or (progress or 0) > NO_PROGRESS_AFTER)
     pace = latest.get("seconds_per_step", (0, 0.0))[1]
     eta = (steps - step) * pace if steps and pace and phase["name"] == "training" else None
-    gone = not living and (beat or 0) > CLAIM_GRACE
+    gone = not living and (beat or 0) > CLAIM_GRACE and not kept(home, run)
     return RunView(run, "lost" if gone else run.status, living, stalled, phase["name"], phase["done"], step, steps, eta, beat)
 
 

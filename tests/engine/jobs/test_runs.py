@@ -92,6 +92,16 @@ def test_a_run_that_hangs_after_a_stop_is_ended_with_all_its_processes(lab: Lab)
     lab.until(lambda: not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE, 5)
 
 
+def test_a_hanging_run_of_an_engine_that_is_stopped_is_interrupted(lab: Lab) -> None:
+    run = lab.launch("engine-stopped", steps=400, checkpoints=0)
+    lab.at_step(run, 1)
+    os.kill(int((lab.home.run(run.id) / "worker.json").read_text().split('"pid": ')[1].split(",")[0]), signal.SIGSTOP)
+    assert supervisor.stop(lab.home)
+    ended = submit.find(lab.home, run.id)
+    supervisor.ensure(lab.home)
+    assert ended.status == "interrupted" and "It has no checkpoint" in (ended.reason or "")
+
+
 def test_a_queued_run_can_be_moved_and_taken_out(lab: Lab) -> None:
     first = lab.launch("holds-the-worker", steps=200)
     lab.until(lambda: submit.find(lab.home, first.id).status == "running")
