@@ -1,6 +1,5 @@
 """Turns of a conversation: from the ways they are written (OpenAI, ShareGPT, "Human: ... Assistant: ...") to role and content."""
 
-import os
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -142,7 +141,8 @@ def split_texts(chosen: str, rejected: str) -> tuple[str, str, str]:
 
     This is TRL's ``extract_prompt``, except that no word is cut in two.
     """
-    shared = len(os.path.commonprefix([chosen, rejected]))
+    ends = min(len(chosen), len(rejected))
+    shared = next((i for i in range(ends) if chosen[i] != rejected[i]), ends)
     while shared and chosen[shared - 1].isalnum() and any(text[shared : shared + 1].isalnum() for text in (chosen, rejected)):
         shared -= 1
     if chosen[:shared].endswith(" "):

@@ -79,11 +79,11 @@ class Routes:
             # a stream is opened once the model speaks: until then an error can still have a status of its own
             async for answer in answers:
                 if asked.stream and answer.status == "running":
-                    return _streamed(ticket, answers, completion)
+                    return Streamed(ticket, answers, completion)
         if ticket.problem is not None:
             return JSONResponse(completions.error(ticket.problem), ticket.problem.status)
         if asked.stream:
-            return _streamed(ticket, changes(ticket), completion)
+            return Streamed(ticket, changes(ticket), completion)
         return JSONResponse(completion.whole(ticket.answer))
 
     async def start(self, request: Request) -> Response:
@@ -183,32 +183,36 @@ async def _watched(request: Request, ticket: Ticket) -> AsyncIterator[None]:
         watching.cancel()
 
 
-def _streamed(ticket: Ticket, answers: AsyncIterator[Answer], completion: completions.Completion) -> Response:
-    return StreamingResponse(
-        _stream(ticket, answers, completion), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
-    )
+class Streamed(StreamingResponse):
+    """The answer as server-sent events. Left by a client that is gone, even before the first, it ends the answer."""
+
+    def __init__(self, ticket: Ticket, answers: AsyncIterator[Answer], completion: completions.Completion) -> None:
+        pieces = _stream(ticket, answers, completion)
+        super().__init__(pieces, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+        self._ticket = ticket
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._ticket.cancel()
 
 
 async def _stream(ticket: Ticket, answers: AsyncIterator[Answer], completion: completions.Completion) -> AsyncIterator[str]:
-    """The answer as server-sent events. Left early, by a client that is gone, it ends the answer."""
-    sent = 0
-    try:
-        answer = ticket.answer
-        yield completion.piece(answer, "", first=True)
-        while True:
-            if len(answer.text) > sent:
-                yield completion.piece(answer, answer.text[sent:])
-                sent = len(answer.text)
-            if answer.ended:
-                break
-            answer = await anext(answers)
-        if ticket.problem is not None:
-            yield completions.event(completions.error(ticket.problem))
-        else:
-            yield completion.piece(answer, None)
-        yield completion.ending(answer)
-    finally:
-        ticket.cancel()
+    sent, answer = 0, ticket.answer
+    yield completion.piece(answer, "", first=True)
+    while True:
+        if len(answer.text) > sent:
+            yield completion.piece(answer, answer.text[sent:])
+            sent = len(answer.text)
+        if answer.ended:
+            break
+        answer = await anext(answers)
+    if ticket.problem is not None:
+        yield completions.event(completions.error(ticket.problem))
+    else:
+        yield completion.piece(answer, None)
+    yield completion.ending(answer)
 
 
 async def _body(request: Request) -> dict[str, Any]:

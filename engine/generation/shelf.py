@@ -41,6 +41,7 @@ class Shelf:
         self._leaving: list[Weights] = []
         self._loading: tuple[Voice, Future[Weights]] | None = None
         self._failed: dict[tuple[str, str], BaseException] = {}
+        self._passing: set[tuple[str, str]] = set()  # asked back while they were loaded: they leave when they have spoken
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="loader")
         # takes seconds: the person who opened the page has not yet typed a prompt
         self._loader.submit(warm)
@@ -49,8 +50,16 @@ class Shelf:
         """What is in memory, what is on its way out included."""
         return [*self._held.values(), *self._leaving]
 
+    @property
+    def loading(self) -> bool:
+        """Whether weights are on their way, or there and not yet in their place."""
+        return self._loading is not None
+
     def tidy(self, busy: set[Weights]) -> None:
         """Let go of what was to leave and speaks no longer. ``busy`` are the weights that do speak."""
+        for place in self._passing & self._held.keys():
+            self._passing.remove(place)
+            self._leaving.append(self._held.pop(place))
         for weights in [w for w in self._leaving if w not in busy]:
             self._drop(weights)
 
@@ -62,6 +71,7 @@ class Shelf:
         (voice, future), self._loading = self._loading, None
         problem = future.exception()
         if problem is not None:
+            self._passing.discard(voice.place)
             self._failed[voice.place] = problem
             return
         weights = future.result()
@@ -73,7 +83,7 @@ class Shelf:
         if voice.place in self._failed:
             raise self._failed[voice.place]
         weights = self._held.get(voice.place)
-        if weights is not None and (weights.spoiled or weights.signature != prints.signature(Path(voice.base.path))):
+        if weights is not None and not weights.stand(voice):
             self._leaving.append(self._held.pop(voice.place))
             weights = None
         if weights is not None:
@@ -127,7 +137,11 @@ class Shelf:
         freed = sum(self._drop(w) for w in self.held() if w not in busy)
         self._leaving += self._held.values()
         self._held = {}
-        return freed, tuple(w.name for w in self._leaving)
+        later = [w.name for w in self._leaving]
+        if self._loading is not None:
+            self._passing.add(self._loading[0].place)
+            later.append(self._loading[0].base.name)
+        return freed, tuple(later)
 
     def close(self) -> None:
         self._loader.shutdown(wait=False, cancel_futures=True)

@@ -51,6 +51,7 @@ class Speaker:
         self._releases: list[Future[Released]] = []
         self._closed = False
         self._live: list[Speech] = []
+        self._asked: list[Ticket] = []  # those that are being admitted, neither waiting nor yet speaking
         self.shelf = Shelf(self._wake, budget)
         self._thread = threading.Thread(target=self._run, name="generating", daemon=True)
         self._thread.start()
@@ -71,7 +72,7 @@ class Speaker:
 
     def count(self) -> dict[str, int]:
         """How many answers speak and how many wait."""
-        return {"live": sum(len(s.tickets) for s in list(self._live)), "waiting": len(self._waiting)}
+        return {"live": sum(len(s.tickets) for s in list(self._live)), "waiting": len(self._waiting) + len(self._asked)}
 
     def close(self) -> None:
         """End every answer and the thread."""
@@ -80,8 +81,14 @@ class Speaker:
             self._changed.notify()
         self._thread.join(CLOSING)
         self.shelf.close()
-        for ticket in [*self._waiting, *(t for s in self._live for t in s.tickets)]:
+        for ticket in self._unended():
             ticket.finish("stopped")
+        for future in self._releases:
+            future.cancel()
+
+    def _unended(self) -> list[Ticket]:
+        speaking = (ticket for speech in self._live for ticket in speech.tickets)
+        return [t for t in dict.fromkeys([*self._asked, *self._waiting, *speaking]) if not t.answer.ended]
 
     def _wake(self) -> None:
         with self._changed:
@@ -99,16 +106,15 @@ class Speaker:
             except Exception as problem:  # a fault of ours: those it touches are told, and the thread lives on
                 told = worded(problem)
                 with self._changed:
-                    lost, self._waiting = self._waiting, []
-                for ticket in [*lost, *(t for s in self._live for t in s.tickets)]:
+                    lost, self._waiting, self._asked, self._live = self._unended(), [], [], []
+                for ticket in lost:
                     ticket.fail(told)
-                self._live = []
 
     def _sleep(self) -> bool:
         """Wait until there is something to do; False when it is over."""
         with self._changed:
             if not self._closed and not self._live and not self._releases:
-                if not self._waiting:
+                if not self._waiting and not self.shelf.loading:
                     self._changed.wait()
                 elif all(t.answer.waiting_for for t in self._waiting):
                     self._changed.wait(0.2)  # for weights that are being loaded; a loader that is done wakes us
@@ -126,7 +132,12 @@ class Speaker:
         with self._changed:
             releases, self._releases = self._releases, []
         for future in releases:
-            future.set_result(Released(*self.shelf.release(self._busy)))
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                future.set_result(Released(*self.shelf.release(self._busy)))
+            except Exception as problem:
+                future.set_exception(problem)
 
     def _admit(self) -> None:
         """Start what waits, as far as weights are there and rows are free."""
@@ -135,13 +146,13 @@ class Speaker:
         with self._changed:
             if not self._waiting or self._waiting[0].at + WINDOW > time.monotonic():
                 return
-            asked, self._waiting = self._waiting, []
+            self._asked, self._waiting = self._waiting, []
         rest: list[Ticket] = []
         found: dict[tuple[str, str], Weights | str | Exception] = {}
         groups: dict[Weights, list[Ticket]] = {}
         free = MOST_ROWS - sum(len(s.tickets) for s in self._live)
         lonely = any(t.alone for s in self._live for t in s.tickets)
-        for ticket in asked:
+        for ticket in self._asked:
             if ticket.cancelled:
                 ticket.finish("stopped")
                 continue
@@ -149,6 +160,8 @@ class Speaker:
             if place not in found:
                 found[place] = self._take(ticket, busy)
             weights = found[place]
+            if isinstance(weights, Weights):
+                busy.add(weights)  # the next one may need room, and these are about to speak
             if isinstance(weights, Exception):
                 ticket.fail(worded(weights))
             elif isinstance(weights, str) or not free or (ticket.alone and lonely):
@@ -163,7 +176,7 @@ class Speaker:
         for weights, tickets in groups.items():
             self._begin(weights, tickets, rest)
         with self._changed:
-            self._waiting = rest + self._waiting
+            self._asked, self._waiting = [], rest + self._waiting
 
     def _take(self, ticket: Ticket, busy: set[Weights]) -> Weights | str | Exception:
         try:
@@ -178,7 +191,7 @@ class Speaker:
         room, widest = free_memory() * (1 - SPARE), 0
         for ticket in tickets:
             try:
-                row = self._read(weights, ticket)
+                row = self._read(weights, ticket, {row.adapter for row in rows})
                 length = len(row.ids) + min(ticket.room, FORESIGHT)
                 if weights.cache_bytes(max(widest, length)) * (len(rows) + 1) > room:
                     if not rows and not self._live:
@@ -205,9 +218,11 @@ class Speaker:
         except Exception as problem:
             self._isolate(ready, problem)
 
-    def _read(self, weights: Weights, ticket: Ticket) -> Row:
-        """The ticket as a row. One that is tried again goes on after what it has said, if the weights are still the same."""
-        attached = weights.attach(ticket.voice)
+    def _read(self, weights: Weights, ticket: Ticket, beside: set[str]) -> Row:
+        """The ticket as a row, ``beside`` other adapters. One that is tried again goes on after what it has said, if the
+        weights are still the same."""
+        speaking = {row.adapter for speech in self._live if speech.weights is weights for row in speech.batch.rows}
+        attached = weights.attach(ticket.voice, speaking | beside)
         if ticket.row is not None:
             if attached.fingerprint != ticket.answer.fingerprint:
                 raise TryLater(f"The weights of {ticket.voice.model.name} were changed on the disk during the answer. Ask again.")
@@ -253,10 +268,11 @@ class Speaker:
             ticket.fail(worded(problem))
 
     def _drop_cancelled(self, speech: Speech) -> None:
-        for ticket in speech.tickets:
-            if ticket.cancelled:
-                ticket.finish("stopped")
-        speech.keep([i for i, ticket in enumerate(speech.tickets) if not ticket.cancelled])
+        # each is looked at once: a stop may come at any moment
+        stopped = [ticket.cancelled for ticket in speech.tickets]
+        for ticket in [t for t, stop in zip(speech.tickets, stopped, strict=True) if stop]:
+            ticket.finish("stopped")
+        speech.keep([i for i, stop in enumerate(stopped) if not stop])
 
     def _isolate(self, tickets: list[Ticket], problem: Exception) -> None:
         """After a failed batch: each row once more by itself; the one that fails again is told."""

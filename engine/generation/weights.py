@@ -4,6 +4,7 @@ import itertools
 import json
 import threading
 import time
+from collections.abc import Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from storage.records import Model
 
 # bytes of weights times tokens below which one thread is faster than several that wait for each other after every layer
 SMALL = 80_000_000
+MOST_ADAPTERS = 8  # on a base; more only while more of them speak
 _importing = threading.Lock()
 BASE = "__base__"  # PEFT's word for a row without an adapter
 # what an adapter may carry beside plain low-rank matrices; PEFT cannot mix these with other rows in one batch
@@ -113,7 +115,7 @@ class Weights:
         self.device = here.name
         self.tokenizer = loading.load_tokenizer(base)
         self.model: Any = loading.load_model(base, self.dtype).to(self.device).eval()
-        self.bytes = sum(p.numel() * p.element_size() for p in self.model.parameters())
+        self.bytes = self._count()
         self._threads = torch.get_num_threads()
         # an adapter broke while it was put in: what speaks may finish, then the base is loaded afresh
         self.spoiled = False
@@ -136,26 +138,64 @@ class Weights:
         """The folders of the adapters in memory."""
         return sorted(place for place, attached in list(self._attached.items()) if attached.name != BASE)
 
-    def attach(self, voice: Voice) -> Attached:
-        """The voice ready to speak with what lies on the disk now; an adapter that is not in memory is loaded."""
-        base, adapter = Path(voice.base.path), voice.adapter
+    def stand(self, voice: Voice) -> bool:
+        """Whether these weights can still speak for ``voice``, or its files were changed or an adapter broke."""
+        held = self._attached.get(str(voice.alone))
+        # an adapter that needs a base for itself may have changed it, so another one cannot take its place
+        if voice.alone is not None and held is not None and held.signature != prints.signature(voice.alone, adapter=True):
+            return False
+        return not self.spoiled and self.signature == prints.signature(Path(voice.base.path))
+
+    def attach(self, voice: Voice, speaking: Set[str] = frozenset()) -> Attached:
+        """The voice ready to speak with what lies on the disk now; an adapter that is not in memory is loaded.
+
+        It may take the place of those that rested longest, never of those in ``speaking``.
+        """
+        adapter = voice.adapter
         now = prints.signature(adapter, adapter=True) if adapter else self.signature
-        held = self._attached.get(str(adapter or base))
-        if held is not None and held.signature == now:
-            return held
-        name = BASE
+        place = str(adapter or voice.base.path)
+        attached = self._attached.pop(place, None)
+        if attached is None or attached.signature != now:
+            attached = self._ready(voice, now)
+        self._attached[place] = attached  # the last one is the one used last
+        if self._peft is not None:
+            self._drop_idle({attached.name, *speaking})
+        return attached
+
+    def _ready(self, voice: Voice, now: prints.Signature) -> Attached:
+        base, adapter, name = Path(voice.base.path), voice.adapter, BASE
         if adapter is not None:
             name = f"adapter{next(self._numbers)}"
             self._put_in(name, adapter, alone=voice.alone is not None)
+            self.bytes = self._count()
         where = prints.tokenizer_folder(base, adapter)
-        attached = Attached(
+        return Attached(
             name=name,
             tokenizer=self.tokenizer if where == base else loading.load_tokenizer(where),
             fingerprint=prints.fingerprint(base, adapter, prints.template_of(base, adapter).text, voice.model.dtype),
             signature=now,
         )
-        self._attached[str(adapter or base)] = attached
-        return attached
+
+    def _drop_idle(self, needed: Set[str]) -> None:
+        """Delete the adapters whose files were changed and, beyond the most that stay, those that rested longest."""
+        loaded = list(self._peft.peft_config)
+        places = {attached.name: place for place, attached in self._attached.items() if attached.name != BASE}
+        replaced = [name for name in loaded if name not in places and name not in needed]
+        resting = [name for name in places if name not in needed]
+        dropped = [*replaced, *resting[: max(0, len(loaded) - len(replaced) - MOST_ADAPTERS)]]
+        kept = [name for name in loaded if name not in dropped]
+        if dropped and kept:
+            # PEFT would choose another one, and warn, when the active adapter is deleted; rows name theirs in any case
+            self._peft.set_adapter(kept[-1], inference_mode=True)
+        for name in dropped:
+            self._peft.delete_adapter(name)
+            self._attached.pop(places.get(name, ""), None)
+        if dropped:
+            self.bytes = self._count()
+
+    def _count(self) -> int:
+        """The bytes of the base and of its adapters."""
+        return sum(p.numel() * p.element_size() for p in self.model.parameters())
 
     def _put_in(self, name: str, adapter: Path, alone: bool) -> None:
         """Load an adapter beside the others. The base's own rows stay what they are, even when it fails half-way."""

@@ -77,11 +77,13 @@ def test_an_adapter_that_is_gone_fails_alone_and_speaks_again_when_it_is_back(wo
     assert text_of(address, "moved") == before
 
 
-def test_an_adapter_that_was_swapped_on_the_disk_is_noticed(world: World, address: Address) -> None:
-    model, other = world.adapter("swapped", 31), world.adapter("donor", 32)
-    first = ask.answers(world.home, ["swapped"], QUESTION, max_tokens=20)[0]
+@pytest.mark.parametrize("dora", [False, True])
+def test_an_adapter_that_was_swapped_on_the_disk_is_noticed(world: World, address: Address, dora: bool) -> None:
+    name = f"swapped-{dora}"
+    model, other = world.adapter(name, 31, use_dora=dora), world.adapter(f"donor-{dora}", 32, use_dora=dora)
+    first = ask.answers(world.home, [name], QUESTION, max_tokens=20)[0]
     os.replace(Path(other.path) / "adapter_model.safetensors", Path(model.path) / "adapter_model.safetensors")
-    second = ask.answers(world.home, ["swapped"], QUESTION, max_tokens=20)[0]
+    second = ask.answers(world.home, [name], QUESTION, max_tokens=20)[0]
     assert first.fingerprint == model.fingerprint != second.fingerprint
     assert first.text != second.text
 

@@ -1,13 +1,19 @@
 """The generating thread: faults in the middle of a batch, memory that is too small, models that give way to others."""
 
+import asyncio
+import contextlib
 import threading
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from starlette.requests import ClientDisconnect
 
+from engine.generation import completions
+from engine.generation import speaker as speaking
 from engine.generation.answers import Sampling
+from engine.generation.server import Streamed, changes
 from engine.generation.speaker import Speaker
 from engine.generation.tickets import Ticket
 from engine.generation.weights import Voice
@@ -16,9 +22,9 @@ from tests.engine.generation.small_models import QUESTION, World
 
 @pytest.fixture
 def speaker() -> Iterator[Speaker]:
-    speaking = Speaker()
-    yield speaking
-    speaking.close()
+    made = Speaker()
+    yield made
+    made.close()
 
 
 def ticket(world: World, name: str, tokens: int = 25, **sampling: Any) -> Ticket:
@@ -123,8 +129,61 @@ def test_what_waits_can_be_stopped(speaker: Speaker, world: World) -> None:
     assert asked.answer.status == "stopped" and asked.answer.tokens == 0
 
 
+def test_a_stop_that_comes_while_the_others_are_looked_at_is_not_lost(speaker: Speaker, world: World) -> None:
+    class Late(Ticket):
+        """Is stopped right after a look at it while it speaks."""
+
+        @property
+        def cancelled(self) -> bool:
+            stopped, self.stop = self.stop, self.stop or self.answer.tokens > 2
+            return stopped
+
+        @cancelled.setter
+        def cancelled(self, value: bool) -> None:
+            self.stop = value
+
+    asked = Late(Voice.find(world.home, "endless"), QUESTION, Sampling(max_tokens=90_000))
+    speaker.submit([asked])
+    wait([asked], 30)
+    assert asked.answer.status == "stopped"
+
+
+def test_a_fault_while_answers_are_admitted_is_told_to_each(
+    speaker: Speaker, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask(speaker, world, "base", tokens=2)
+
+    def broken() -> int:
+        raise RuntimeError("no figures")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(speaking, "free_memory", broken)
+        answers = [t.answer for t in ask(speaker, world, "base", "left")]
+    assert [a.status for a in answers] == ["failed"] * 2 and "no figures" in str(answers[0].error)
+    assert ask(speaker, world, "base", tokens=2)[0].answer.status == "done"
+
+
+def test_a_client_gone_before_the_first_event_ends_its_answer(world: World) -> None:
+    asked = ticket(world, "endless", 90_000)
+    completion = completions.Completion(completions.Request.checked({"model": "endless", "messages": QUESTION, "stream": True}))
+
+    async def leave() -> None:
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            raise OSError("gone")
+
+        scope = {"type": "http", "asgi": {"spec_version": "2.3"}}
+        with contextlib.suppress(OSError, ClientDisconnect):
+            await Streamed(asked, changes(asked), completion)(scope, receive, send)
+
+    asyncio.run(leave())
+    assert asked.cancelled
+
+
 def test_the_model_that_rested_longest_gives_way_to_another(world: World) -> None:
-    speaker = Speaker(budget=int(_bytes(world, "base") * 2.2))
+    speaker = Speaker(budget=int(bytes_of(world, "base") * 2.2))
     try:
         for name in ("base", "full", "base", "endless"):
             assert ask(speaker, world, name, tokens=2)[0].answer.status == "done"
@@ -137,7 +196,7 @@ def test_the_model_that_rested_longest_gives_way_to_another(world: World) -> Non
 
 
 def test_a_model_that_speaks_is_not_taken_away_and_the_other_waits(world: World) -> None:
-    speaker = Speaker(budget=int(_bytes(world, "endless") * 1.2))
+    speaker = Speaker(budget=int(bytes_of(world, "endless") * 1.2))
     try:
         long, other = ticket(world, "endless", 90_000), ticket(world, "full", 3)
         speaker.submit([long])
@@ -155,7 +214,7 @@ def test_a_model_that_speaks_is_not_taken_away_and_the_other_waits(world: World)
 
 
 def test_a_model_that_does_not_fit_is_told_with_its_size_and_harms_no_other(world: World) -> None:
-    speaker = Speaker(budget=_bytes(world, "full") - 1)
+    speaker = Speaker(budget=bytes_of(world, "full") - 1)
     try:
         answer = ask(speaker, world, "full")[0].answer
         assert answer.status == "failed" and "GB as float32" in str(answer.error) and "smaller model" in str(answer.error)
@@ -179,5 +238,5 @@ def test_closing_ends_what_speaks(world: World) -> None:
     assert asked.answer.status == "stopped" and asked.answer.text
 
 
-def _bytes(world: World, name: str) -> int:
+def bytes_of(world: World, name: str) -> int:
     return 4 * world.model(name).parameters
