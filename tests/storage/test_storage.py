@@ -152,13 +152,13 @@ def test_six_threads_that_migrate_at_once_leave_one_whole_home(tmp_path: Path) -
 
 
 def test_the_copy_before_a_migration_holds_what_was_written_a_moment_ago(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert runs.page(home) == []  # while this connection is open, what is written lies in the write-ahead log alone
     run = queue(home)
-    keeps_the_log = db.reader(home)  # while one reads, what was written lies in the write-ahead log
     newer = Migrations("temper")
     newer(name="0001_first_road")(lambda _: None)
     newer(name="0002_nothing")(lambda _: None)
     monkeypatch.setattr(db, "MIGRATIONS", newer)
-    assert db.migrate(home) == ["0002_nothing"] and keeps_the_log is not None
+    assert db.migrate(home) == ["0002_nothing"]
     with db.sqlite3.connect(str(home.database.with_suffix(".before-0002.db"))) as copy:
         assert copy.execute("SELECT name FROM run").fetchall() == [(run.name,)]
     copy.close()

@@ -136,6 +136,19 @@ def test_a_claimed_run_whose_keeper_lives_is_not_given_back(home: Home, run: Run
     assert runs.get(home, run.id).status == "queued"  # type: ignore[union-attr]
 
 
+def test_what_an_engine_asked_of_an_earlier_attempt_is_forgotten_at_the_hand_over(home: Home) -> None:
+    run = runs.insert(home, kind="train", name="r", request={"method": "sft"}, token=None)
+    home.run(run.id).mkdir(parents=True)
+    (home.run(run.id) / health.INTERRUPT).touch()
+    engine = supervisor.Supervisor(home)
+    engine.warm = subprocess.Popen([sys.executable, "-c", "print(input())"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    engine._hand_over(supervisor.LANES[0])
+    told = engine.keepers[run.id].stdout
+    assert told is not None and told.read().decode() == f"{run.id} 1\n"
+    assert engine.keepers[run.id].wait() == 0 and not (home.run(run.id) / health.INTERRUPT).exists()
+    told.close()
+
+
 def test_a_terminate_in_the_middle_of_a_write_asks_for_the_stop_without_waiting_for_itself(home: Home, run: Run) -> None:
     reporter = RunReporter(home, run.id)
     before = signal.signal(signal.SIGTERM, reporter.terminate)
