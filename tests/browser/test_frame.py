@@ -1,5 +1,6 @@
 """The frame around every page: deep links, widths, themes, keyboard, and text that stays text."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -47,7 +48,8 @@ def test_hostile_text_is_shown_and_does_nothing(full_app: App, open_tab: Callabl
         assert tab.locator("a[href*='evil.test'], img[src*='evil.test'], a[href^='javascript']").count() == 0, path
         assert "owned" not in tab.title()
         if path in ("", "datasets"):
-            expect(tab.get_by_text('<img src="http://evil.test/a.png"').first).to_be_visible()
+            shown = re.compile('<img src="http:\u2060?//evil.test/a.png"')  # parted where a link would be made of it
+            expect(tab.get_by_text(shown).first).to_be_visible()
 
 
 def test_the_pages_can_be_reached_by_keyboard_alone(full_app: App, open_tab: Callable[..., Page]) -> None:
