@@ -105,11 +105,12 @@ def measure(
     first, other = registry.find(home, model), registry.find(home, against) if against else None
     if other is not None and other.id == first.id:
         raise BadInput(f"{first.name} cannot be measured against itself. Name another model.")
+    sampling = Sampling.checked({"max_tokens": max_tokens})
     reporter.phase("reading")
     read = prompts.read(home, dataset, limit)
     if not read.own_checks:
         reporter.log(f"{dataset.title} has no column check: an answer is right when it is exactly the row's own.")
-    asking = Asking(home, dataset, read, Sampling.checked({"max_tokens": max_tokens}), limit, run_id, reporter)
+    asking = Asking(home, dataset, read, sampling, limit, run_id, reporter)
     try:
         beside = asking.subject(other, None) if other else None
         subject = asking.subject(first, beside)
@@ -150,7 +151,7 @@ class Asking:
         if cut:
             self.reporter.log(
                 f"{cut} of {len(items)} answers of {model.name} had not ended after {self.sampling.max_tokens} tokens "
-                "and were cut off."
+                "and were cut off. With a higher max_tokens they could end."
             )
         settings: dict[str, Any] = {
             "fingerprint": fingerprint,
@@ -175,7 +176,8 @@ class Asking:
         """The model's answer to every item, in their order."""
         self.reporter.phase(f"loading {model.name}")
         tokenizer = loading.load_tokenizer(prints.tokenizer_folder(base, adapter))
-        encoded = [_encoded(tokenizer, item, model) for item in self.read.items]
+        names = [f"Row {item.number} of {self.dataset.title}" for item in self.read.items]
+        encoded = [_encoded(tokenizer, item, model, name) for item, name in zip(self.read.items, names, strict=True)]
         last = 0.0
 
         def progress(done: int, total: int) -> None:
@@ -185,17 +187,20 @@ class Asking:
                 self.reporter.phase(f"answering with {model.name}", done / total)
 
         weights = _load(base, adapter)
-        return batch.complete(weights, tokenizer, encoded, self.sampling, progress=progress, stop=self.reporter.stop_requested)
+        return batch.complete(
+            weights, tokenizer, encoded, self.sampling,
+            progress=progress, stop=self.reporter.stop_requested, called=names.__getitem__,
+        )  # fmt: skip
 
 
-def _encoded(tokenizer: Any, item: Item, model: Model) -> list[int]:
+def _encoded(tokenizer: Any, item: Item, model: Model, name: str) -> list[int]:
     try:
         ids = batch.encode(tokenizer, item.messages, item.tools)
     except BadInput as problem:
-        raise BadInput(f"Row {item.number}: {problem}") from problem
+        raise BadInput(f"{name}: {problem}") from problem
     if model.context and len(ids) >= model.context:
         raise BadInput(
-            f"Row {item.number} has a prompt of {len(ids):,} tokens, and {model.name} takes {model.context:,} together with "
+            f"{name} has a prompt of {len(ids):,} tokens, and {model.name} takes {model.context:,} together with "
             "its answer. Shorten or leave out such rows, or choose a model with a longer context."
         )
     return ids

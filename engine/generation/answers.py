@@ -47,7 +47,8 @@ class Sampling:
             whole = name in ("seed", "max_tokens")
             number = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
             if not number or not low <= value <= high:
-                raise BadInput(f"{name} takes a {'whole ' if whole else ''}number from {low:g} to {high:g}, not {value!r}.")
+                bounds = f"whole number from {low:,} to {high:,}" if whole else f"number from {low:g} to {high:g}"
+                raise BadInput(f"{name} takes a {bounds}, not {value!r}.")
             values[name] = value
         stop = given.get("stop") or ()
         stop = (stop,) if isinstance(stop, str) else tuple(stop)

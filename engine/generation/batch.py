@@ -69,14 +69,15 @@ def complete(
     batch_size: int | None = None,
     progress: Callable[[int, int], None] | None = None,
     stop: Callable[[], bool] | None = None,
+    called: Callable[[int], str] = lambda place: f"Prompt {place + 1}",
 ) -> list[Completion]:
     """An answer to each prompt of tokens, in their order.
 
     Each row draws from a source of its own, made of the seed and its place, so its answer does not depend on the batch it is
     computed in. ``progress`` hears how many of how many are done, ``stop`` is asked before every token and makes this raise
-    Stopped. TooLong when a prompt leaves no room to answer; stop strings are not looked for.
+    Stopped. TooLong when a prompt, which ``called`` names by its place, leaves no room to answer; stop strings are not looked for.
     """
-    rooms = [_room(model, prompt, sampling.max_tokens, i) for i, prompt in enumerate(prompts)]
+    rooms = [_room(model, prompt, sampling.max_tokens, called(i)) for i, prompt in enumerate(prompts)]
     ends, done = end_tokens(model, tokenizer), 0
     written: dict[int, list[int]] = {}
     with _answering(model):
@@ -129,13 +130,13 @@ def rows_at_once(model: Any, prompt: int, room: int) -> int:
     return max(1, min(MOST_ROWS, int(free * MEMORY_SHARE / (cache + reading + scores))))
 
 
-def _room(model: Any, prompt: list[int], wanted: int, number: int) -> int:
+def _room(model: Any, prompt: list[int], wanted: int, name: str) -> int:
     if not prompt:
-        raise BadInput(f"Prompt {number + 1} is empty: there is nothing to answer.")
+        raise BadInput(f"{name} is empty: there is nothing to answer.")
     longest = context(model)
     if longest is not None and len(prompt) >= longest:
         raise TooLong(
-            f"Prompt {number + 1} has {len(prompt):,} tokens, and the model takes {longest:,} together with its answer. "
+            f"{name} has {len(prompt):,} tokens, and the model takes {longest:,} together with its answer. "
             "Shorten it, or choose a model with a longer context."
         )
     return wanted if longest is None else min(wanted, longest - len(prompt))
