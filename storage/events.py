@@ -1,18 +1,23 @@
 """What happens in a run: metrics by step, and events (phases, log lines, samples, checkpoints)."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from storage import db
 from storage.home import Home
-from storage.records import Checkpoint, Event
+from storage.records import Checkpoint, Event, Metric
 
-# a resumed run repeats steps: the value of a step is the last one written. Nobody reads the column seq any more.
+# a resumed run repeats steps: the value of a step is the last one written
 UPSERT = """
-INSERT INTO metric (run_id, series, step, value, seq) VALUES (?, ?, ?, ?, 0)
-ON CONFLICT (run_id, series, step) DO UPDATE SET value = excluded.value
+INSERT INTO metric (run_id, series, step, value, seq) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (run_id, series, step) DO UPDATE SET value = excluded.value, seq = excluded.seq
 """
+# counted apart from the values, so that no number is given twice when values are dropped
+COUNTED = """
+INSERT INTO metric_count (run_id, seq) VALUES (:run, :n) ON CONFLICT (run_id) DO UPDATE SET seq = seq + :n RETURNING seq
+"""
+TAIL = "SELECT series, step, value, seq FROM metric WHERE run_id = ? AND seq > ? ORDER BY seq LIMIT ?"
 LATEST = """
 INSERT INTO metric_latest (run_id, series, step, value) VALUES (?, ?, ?, ?)
 ON CONFLICT (run_id, series) DO UPDATE SET step = excluded.step, value = excluded.value
@@ -32,12 +37,18 @@ SELECT series, step, value FROM (
 """
 
 
-def add_metrics(home: Home, run_id: int, values: Iterable[tuple[str, int, float]]) -> None:
+def add_metrics(home: Home, run_id: int, values: Sequence[tuple[str, int, float]]) -> None:
     """Write (series, step, value) in one transaction."""
     with db.transaction(home) as connection:
-        for series, step, value in values:
-            connection.execute(UPSERT, (run_id, series, step, value))
+        last = connection.execute(COUNTED, {"run": run_id, "n": len(values)}).fetchone()[0]
+        for seq, (series, step, value) in enumerate(values, last - len(values) + 1):
+            connection.execute(UPSERT, (run_id, series, step, value, seq))
             connection.execute(LATEST, (run_id, series, step, value))
+
+
+def metrics_since(home: Home, run_id: int, seq: int, limit: int = 10_000) -> list[Metric]:
+    """What was written after ``seq``, in the order of writing; numbers rise with every write, also over a resume."""
+    return [Metric(**dict(r)) for r in db.rows(home, TAIL, run_id, seq, limit)]
 
 
 def latest(home: Home, run_id: int) -> dict[str, tuple[int, float]]:

@@ -71,6 +71,16 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Metric:
+    """The value of one series of a run at one step; ``seq`` rises with every write of the run."""
+
+    series: str
+    step: int
+    value: float
+    seq: int
+
+
+@dataclass(frozen=True)
 class Event:
     """Something that happened in a run: a phase, a log line, a sample, a checkpoint."""
 

@@ -49,6 +49,10 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", comm
         one = group.add_parser(name, parents=[common], help=text)
         one.add_argument("run", type=int)
         one.set_defaults(command=act)
+    metrics = group.add_parser("metrics", parents=[common], help="the figures of a run in the order of writing, for scripts")
+    metrics.add_argument("run", type=int)
+    metrics.add_argument("--since", type=int, default=0, help="the number up to which they are known already")
+    metrics.set_defaults(command=_metrics)
     again = group.add_parser("again", parents=[common], help="queue a run's recipe once more, with changes")
     again.add_argument("run", type=int)
     again.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
@@ -213,6 +217,16 @@ def _log(home: Home, given: argparse.Namespace) -> int:
         output.as_json({"run": given.run, "log": text})
     else:
         print(text, end="")
+    return 0
+
+
+def _metrics(home: Home, given: argparse.Namespace) -> int:
+    submit.find(home, given.run)
+    found = events.metrics_since(home, given.run, given.since)
+    if given.json:
+        output.as_json(found)
+    else:
+        output.table([(m.seq, m.series, m.step, m.value) for m in found], ("number", "series", "step", "value"))
     return 0
 
 

@@ -2,7 +2,8 @@
 
 from sqlite_utils.migrations import Migrations
 
-from storage.migrations import m0001_first_road
+from storage.migrations import m0001_first_road, m0002_metric_count
 
 MIGRATIONS = Migrations("temper")
 MIGRATIONS(name="0001_first_road")(m0001_first_road.apply)
+MIGRATIONS(name="0002_metric_count")(m0002_metric_count.apply)

@@ -43,6 +43,27 @@ def test_a_run_that_goes_back_to_a_step_shows_the_figures_of_that_step(home: Hom
     assert events.latest(home, run.id) == {"planned_steps": (0, 9.0)} and events.curve(home, run.id, "loss") == []
 
 
+def test_the_tail_of_metrics_holds_what_was_written_after_a_number(home: Home) -> None:
+    run, other = queue(home), queue(home)
+    events.add_metrics(home, run.id, [("loss", step, float(step)) for step in range(5)])
+    seen = events.metrics_since(home, run.id, 0)[-1].seq
+    events.add_metrics(home, other.id, [("loss", 9, 9.0)])
+    events.add_metrics(home, run.id, [("loss", 4, 40.0), ("rate", 5, 0.1)])
+    assert [(m.series, m.step, m.value) for m in events.metrics_since(home, run.id, seen)] == [
+        ("loss", 4, 40.0),
+        ("rate", 5, 0.1),
+    ]
+
+
+def test_a_reader_of_the_tail_misses_nothing_when_a_resume_drops_values(home: Home) -> None:
+    run = queue(home)
+    events.add_metrics(home, run.id, [("loss", step, float(step)) for step in range(5)])
+    seen = events.metrics_since(home, run.id, 0)[-1].seq
+    events.forget_after(home, run.id, 2)
+    events.add_metrics(home, run.id, [("loss", 3, 30.0)])
+    assert [(m.step, m.value) for m in events.metrics_since(home, run.id, seen)] == [(3, 30.0)]
+
+
 def test_a_long_curve_is_thinned_and_keeps_every_spike(home: Home) -> None:
     run, rng = queue(home), random.Random(0)
     values = [rng.random() for _ in range(30_000)]
