@@ -176,11 +176,12 @@ def test_the_copy_before_a_migration_holds_what_was_written_a_moment_ago(home: H
     assert runs.page(home) == []  # while this connection is open, what is written lies in the write-ahead log alone
     run = queue(home)
     newer = Migrations("temper")
-    newer(name="0001_first_road")(lambda _: None)
-    newer(name="0002_nothing")(lambda _: None)
+    for known in [*(m.name for m in db.MIGRATIONS._migrations), "9999_nothing"]:
+        newer(name=known)(lambda _: None)
     monkeypatch.setattr(db, "MIGRATIONS", newer)
-    assert db.migrate(home) == ["0002_nothing"]
-    with db.sqlite3.connect(str(home.database.with_suffix(".before-0002.db"))) as copy:
+    assert db.migrate(home) == ["9999_nothing"]
+    (copied,) = home.root.glob("*.before-*.db")
+    with db.sqlite3.connect(str(copied)) as copy:
         assert copy.execute("SELECT name FROM run").fetchall() == [(run.name,)]
     copy.close()
 
