@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from engine import names
 from engine.data import uploads
 from engine.data.shapes import SHAPES, pack, restored
 from engine.errors import BadInput, Damaged, NotFound, TemperError, UnreadableFile, WrongShape
@@ -177,19 +178,12 @@ def set_aside(dataset: Dataset) -> int:
     return sum(step.get("bad", 0) for step in dataset.steps)
 
 
-def _name(name: str) -> str:
-    name = name.strip()
-    if not name or len(name) > 80 or not name.isprintable() or any(sign in name for sign in "@#/\\"):
-        raise BadInput(f"{name!r} cannot be the name of a data set. Use up to 80 letters, digits, spaces, - _ and points.")
-    return name
-
-
 def freeze(home: Home, draft: Draft, name: str, keep_good: bool = True) -> Dataset:
     """The next version of ``name``, with the good rows of ``draft``; the same rows as its latest version give that one back.
 
     Bad rows are kept beside it with their reasons; BadInput, and nothing stored, where there are any and not ``keep_good``.
     """
-    name = _name(name)
+    name = names.check(name, "a data set")
     if not draft.good:
         raise WrongShape(f"{draft.path.name} has no row that can be used. {_first(draft)}")
     if draft.bad and not keep_good:
@@ -236,7 +230,7 @@ def _place(draft: Draft, target: Path) -> None:
 
 def add(home: Home, path: Path | str, name: str, shape: str | None = None, keep_good: bool = True) -> Dataset:
     """Read a file and freeze its rows in one go."""
-    _name(name)
+    names.check(name, "a data set")
     draft = open_draft(path, shape, home=home)
     try:
         return freeze(home, draft, name, keep_good)

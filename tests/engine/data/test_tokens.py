@@ -25,8 +25,8 @@ THINKING = (
 MOVING = (
     "{% set ns = namespace(system='', last=-1) %}{% for m in messages %}{% if m.role == 'system' %}{% set ns.system = m.content %}"
     "{% elif m.role == 'user' %}{% set ns.last = loop.index0 %}{% endif %}{% endfor %}"
-    "{% for m in messages %}{% if m.role == 'user' %}{{ '[INST] ' + (ns.system + ' ' if ns.system and loop.index0 == ns.last else '') + m.content + '[/INST]' }}"
-    "{% elif m.role == 'assistant' %}{{ ' ' + m.content + '<|im_end|>' }}{% endif %}{% endfor %}"
+    "{% for m in messages %}{% if m.role == 'user' %}{{ '[INST] ' }}{% if ns.system and loop.index0 == ns.last %}{{ ns.system + ' ' }}"
+    "{% endif %}{{ m.content + '[/INST]' }}{% elif m.role == 'assistant' %}{{ ' ' + m.content + '<|im_end|>' }}{% endif %}{% endfor %}"
 )
 STOP = "<|im_end|>"
 
