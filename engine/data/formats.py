@@ -209,16 +209,17 @@ class Layout:
                     if value is None
                     else f"`{name}` is {pack(value)[:60]}, neither text nor a conversation."
                 )
-        prompt, *answers = dialogues.split_texts(*held.values())
+        prompt, chosen, rejected = dialogues.split_texts(*held.values())
         if not prompt.strip():
             raise UnusableRow(
                 f"There is no column `prompt`, and `{'` and `'.join(held)}` do not begin with the same words, so it is not known "
                 "what was asked. Add a column `prompt` that says it."
             )
         if not self.conversational:
-            return prompt, *answers
+            return prompt, chosen, rejected
         asked = [{"role": "user", "content": prompt}]
-        return [*self._before(row, asked), *asked], *([{"role": "assistant", "content": answer}] for answer in answers)
+        better, worse = ([{"role": "assistant", "content": answer}] for answer in (chosen, rejected))
+        return [*self._before(row, asked), *asked], better, worse
 
     def _turns(self, value: Any, name: str) -> list[Row]:
         if not self.conversational:
