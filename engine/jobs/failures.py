@@ -12,6 +12,7 @@ from storage.home import Home
 from storage.records import Run
 
 CRASHES = (signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGABRT)  # a process does these to itself
+UNWRITTEN = 28  # exit code of a worker whose ending found no room
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,8 @@ def of_exit(home: Home, run: Run) -> Failure:
     seen = json.loads(path.read_text())
     if seen["code"] == -signal.SIGKILL and seen["out_of_memory_kills"] > 0:
         return Failure("out of memory", "The system ended the worker because the machine ran out of memory.")
+    if seen["code"] == UNWRITTEN:
+        return Failure("disk full", "The disk was so full that not even the run's ending could be written.")
     if seen["free_disk"] < files.FULL:
         return Failure("disk full", f"The disk was full: the worker ended with {seen['free_disk'] // 1024} kB left.")
     # until a worker has its run, it writes to the log of all workers

@@ -67,12 +67,15 @@ def work(home: Home, run_id: int, attempt: int) -> int:
     signal.signal(signal.SIGTERM, reporter.terminate)
     try:
         _do(home, run, reporter)
+    except (OSError, db.sqlite3.Error):
+        return failures.UNWRITTEN  # its keeper waits until there is room, and says so for it
     finally:
         lock.close()
     return 0
 
 
 def _do(home: Home, run: Run, reporter: RunReporter) -> None:
+    """Do the work and write how it ended; OSError or a database error when the ending itself found no room."""
     from engine.jobs.work import WORK
 
     try:
@@ -85,7 +88,6 @@ def _do(home: Home, run: Run, reporter: RunReporter) -> None:
             sys.stderr.flush()
         with contextlib.suppress(OSError, db.sqlite3.Error):  # the last figures; the ending matters more
             reporter.close()
-        # where even that finds no room the process ends with an error, and its keeper waits for room to say why
         runs.end(home, run.id, "failed", reason=failure.reason, failure=failure.kind, next_step=failure.next_step)
         return
     if not outcome.stopped:

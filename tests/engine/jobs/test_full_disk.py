@@ -40,13 +40,12 @@ def small(tmp_path: Path) -> Iterator[Lab]:
 def fill(lab: Lab, left: int) -> Path:
     """A file that leaves so many bytes of the disk."""
     ballast, piece = lab.home.root / "ballast", 64 * 1024
-    with ballast.open("wb") as out:
+    with ballast.open("wb", buffering=0) as out:
         while (seen := os.statvfs(lab.home.root)).f_bavail * seen.f_frsize > left + piece:
             os.posix_fallocate(out.fileno(), out.seek(0, os.SEEK_END), piece)
         while not left:
             try:
                 out.write(b"0" * 4096)
-                out.flush()
             except OSError:
                 break
     return ballast
