@@ -34,7 +34,8 @@ def bring(app: App, tab: Page, file: str, name: str) -> None:
     tab.keyboard.press("Enter")
     freeze = tab.get_by_role("button", name=re.compile("^Freeze"))
     freeze.wait_for(timeout=60_000)
-    tab.get_by_label("Name", exact=True).fill(name)
+    tab.get_by_label("Name of the data set").fill(name)
+    tab.keyboard.press("Tab")
     freeze.click()
     expect(tab.get_by_role("heading", name=f"{name}@1")).to_be_visible(timeout=30_000)
 
