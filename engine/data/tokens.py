@@ -73,10 +73,13 @@ def encode_chat(tokenizer: Any, messages: list[dict[str, Any]], stop: str, tools
     for i, message in enumerate(messages):
         if message["role"] != "assistant" or i < after:
             continue
-        before = render(messages[:i]) if i else ""
-        if not whole.startswith(before):
-            continue
-        start = max(len(before), _common_prefix(whole, render(messages[:i], prompt=True)) if i else 0)
+        opened = render(messages[:i], prompt=True) if i else ""
+        start = len(opened)
+        if not whole.startswith(opened):  # the template opens an answer in other words than it writes one
+            before = render(messages[:i])
+            if not whole.startswith(before):
+                continue
+            start = max(len(before), _common_prefix(whole, opened))
         until = whole if i + 1 == len(messages) else render(messages[: i + 1])
         # a template may shorten an earlier answer (thinking that is left out): then its end is the first one that follows
         end = whole.rfind(stop, start, len(until)) if whole.startswith(until) else whole.find(stop, start)
