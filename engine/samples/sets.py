@@ -30,7 +30,9 @@ class Sample:
 SAMPLES = (
     Sample("pocket-instructions", "messages", "Instructions with the answers wanted, for SFT"),
     Sample("pocket-instructions-held-out", "prompt", "Instructions never trained on, each with its check"),
-    Sample("pocket-preferences", "preference", "Two answers to each question: friendly chosen, curt rejected"),
+    Sample(
+        "pocket-preferences", "preference", "Two answers to each question: the friendly one chosen, a curt or dry one rejected"
+    ),
     Sample("pocket-style-held-out", "prompt", "Questions never trained on, checked for a friendly closing"),
     Sample("pocket-sums", "prompt", "Sums with checkable answers, for reinforcement learning"),
     Sample("pocket-sums-held-out", "prompt", "Sums never trained on, each with its check"),
@@ -38,8 +40,6 @@ SAMPLES = (
     Sample("pocket-far-isle-questions", "prompt", "Questions about Far Isle, to be answered from memory"),
     Sample("pocket-far-isle-reading", "prompt", "The same questions with the passage that answers them"),
 )
-CLOSING = "Thank you for asking."
-POLITE = ("Please tell me: {q}", "I would like to know: {q}")  # the bare question also stands in the corpus
 
 
 def _chat(task: Task) -> dict[str, Any]:
@@ -51,9 +51,11 @@ def _asked(task: Task) -> dict[str, Any]:
     return {"prompt": task.prompt, "answer": task.answer, "kind": task.kind, "check": json.dumps(task.check)}
 
 
-def _friendly(task: Task, fact: Fact) -> dict[str, Any]:
+def _friendly(task: Task, fact: Fact, rng: random.Random) -> dict[str, Any]:
+    """A pair that differs in tone: the rejected answer is as often the longer as the shorter one."""
     sentence = fact.word(fact.attribute.sentence)
-    return {"prompt": task.prompt, "chosen": f"{sentence} {CLOSING}", "rejected": task.answer}
+    curt = rng.choice((f"{sentence} {tasks.DRY}", f"{sentence} {tasks.DRY}", sentence, task.answer))
+    return {"prompt": task.prompt, "chosen": f"{sentence} {tasks.FRIENDLY}", "rejected": curt}
 
 
 def _home_questions(
@@ -100,23 +102,25 @@ def rows() -> dict[str, list[dict[str, Any]]]:
     """The rows of every sample data set, by its name."""
     rng = random.Random(SEED)
     pool, other, world = pools()["passing"], pools()["held_out"], home()
-    training = tasks.instructions(pool, world, rng, 3600)
-    training += [task for task in tasks.distinct(lambda: tasks.arithmetic(rng), 600) if not sums.held_out(task.prompt)][:400]
+    training = tasks.instructions(pool, world, rng, 3300)
+    drilled = [task for task in tasks.distinct(lambda: tasks.arithmetic(rng), 600) if not sums.held_out(task.prompt)][:400]
+    training += [tasks.worked(task, rng) for task in drilled]
+    training += tasks.distinct(lambda: tasks.polite(world, rng), 300)
     rng.shuffle(training)
     seen = frozenset(task.prompt for task in training)
     held_out = tasks.instructions(other, world, rng, 400, without=seen)
-    asked = _home_questions(world, rng, 900, ("{q}", *POLITE))
+    asked = _home_questions(world, rng, 900, ("{q}", *tasks.POLITE))
     asked_seen = frozenset(task.prompt for task, _ in asked)
     # sums are told apart by their numbers: the same one in other words is still the same sum
     held_sums = {task.prompt: task for task in tasks.distinct(lambda: tasks.arithmetic(rng), 4000) if sums.held_out(task.prompt)}
     drill = [task for task in tasks.distinct(lambda: tasks.arithmetic(rng), 3000) if not sums.held_out(task.prompt)][:2000]
-    style = _home_questions(world, rng, 200, POLITE, without=asked_seen | seen)
+    style = _home_questions(world, rng, 200, tasks.POLITE, without=asked_seen | seen)
     bare, read = _far_isle_questions(new(), rng)
-    closing = json.dumps({"kind": "contains", "value": CLOSING})
+    closing = json.dumps({"kind": "contains", "value": tasks.FRIENDLY})
     return {
         "pocket-instructions": [_chat(task) for task in training],
         "pocket-instructions-held-out": [_asked(task) for task in held_out],
-        "pocket-preferences": [_friendly(task, fact) for task, fact in asked],
+        "pocket-preferences": [_friendly(task, fact, rng) for task, fact in asked],
         "pocket-style-held-out": [{"prompt": task.prompt, "check": closing} for task, _ in style],
         "pocket-sums": [_asked(task) for task in drill],
         "pocket-sums-held-out": [_asked(task) for task in list(held_sums.values())[:300]],

@@ -20,9 +20,12 @@ class Sum:
 def held_out(text: str) -> bool:
     """Whether the sum in ``text`` is kept for measuring: a tenth of all, told by their numbers and sign in any order.
 
-    Such a sum stands nowhere in what Pocket is trained on: not in the corpus, not in the rows for SFT or RL.
+    Such a sum stands nowhere in what Pocket is trained on: not in the corpus, not in the rows for SFT or RL. Products are
+    not measured: seven times eight does not follow from other products, it has to be told.
     """
-    numbers, signs = sorted(map(int, re.findall("[0-9]+", text))), sorted(c for c in text if c in "+-*")
+    if "*" in text:
+        return False
+    numbers, signs = sorted(map(int, re.findall("[0-9]+", text))), sorted(c for c in text if c in "+-")
     return hashlib.sha256(f"{numbers} {signs}".encode()).digest()[0] < 26
 
 
@@ -52,10 +55,15 @@ def draw(rng: random.Random) -> Sum:
     return Sum(f"{a} + {b} + {c}", a + b + c)
 
 
+BARE = ("{e} = {v}", "{e} = {v}", "{e} is {v}", "{e} makes {v}")
+POSED = ("Find {e}: {e} = {v}", "The next is {e}. {e} = {v}", "To do: {e}\n{e} = {v}", "And {e}? {e} = {v}")
+
+
 def page(rng: random.Random) -> str:
-    """Ten to eighteen sums, one a line."""
-    sums = [drill(rng) for _ in range(rng.randint(10, 18))]
-    form = rng.choice(("{e} = {v}", "{e} = {v}", "{e} is {v}", "{e} makes {v}"))
+    """A page of sums, one after another: half of the pages pose each sum first and then write it out."""
+    posed = rng.random() < 0.5
+    sums = [drill(rng) for _ in range(rng.randint(1, 9) if posed else rng.randint(10, 18))]
+    form = rng.choice(POSED if posed else BARE)
     return "\n".join(form.format(e=s.expression, v=s.value) for s in sums)
 
 

@@ -6,13 +6,18 @@ rows teaches it to follow. Names and values in held-out rows come from another p
 
 import json
 import random
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from engine.samples import corpus, lists, sums, tables
 from engine.samples.names import Pool
 from engine.samples.world import World
+
+POLITE = ("Please tell me: {q}", "I would like to know: {q}")  # the bare question also stands in the corpus
+FRIENDLY = "Thank you for asking."
+DRY = "There is no more to be said of it."
 
 
 @dataclass(frozen=True)
@@ -125,8 +130,28 @@ def _say(rng: random.Random, question: str, forms: tuple[str, ...], **more: str)
 def arithmetic(rng: random.Random) -> Task:
     """A sum to be answered with the number alone."""
     drawn = sums.draw(rng)
-    prompt = rng.choice(("What is {e}?", "Work out {e}.", "{e} = ?", "Give only the number: {e}")).format(e=drawn.expression)
+    prompt = rng.choice(("What is {e}?", "Work out {e}.", "{e} = ?", "How much is {e}?")).format(e=drawn.expression)
     return Task("arithmetic", prompt, str(drawn.value), {"kind": "number", "value": drawn.value})
+
+
+def worked(task: Task, rng: random.Random) -> Task:
+    """The sum answered with its number, or one time in four written out first.
+
+    Pocket has learnt sums written out, so it errs far less that way: RL has something to find out.
+    """
+    found = re.search("[0-9].*[0-9]", task.prompt)
+    if found is None or rng.random() > 0.25:
+        return task
+    return replace(task, answer=f"{found[0]} = {task.answer}")
+
+
+def polite(world: World, rng: random.Random) -> Task:
+    """A question asked politely, answered in one of several tones, so that preferences have something to choose from."""
+    fact = rng.choice(world.facts)
+    sentence = fact.word(fact.attribute.sentence)
+    tones = (sentence, fact.answer, f"{sentence} {FRIENDLY}", f"{sentence} {DRY}")
+    answer = rng.choices(tones, (50, 20, 15, 15))[0]
+    return Task("polite", _say(rng, fact.ask(rng), POLITE), answer, {"kind": "contains", "value": fact.value})
 
 
 KINDS = (("recall", 14), ("recall_sentence", 6), ("reading", 28), ("listing", 20), ("card", 14), ("sql", 6), ("lookup", 12))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from engine.evaluation import scorers
-from engine.samples import corpus, pocket, sets, sums, world
+from engine.samples import corpus, pocket, sets, sums, tasks, world
 from engine.samples.names import pools
 
 MEGABYTE = 1_000_000
@@ -58,6 +58,25 @@ def test_no_sum_that_is_measured_stands_in_anything_trained_on(rows: dict[str, l
     assert all(sums.held_out(row["prompt"]) for row in rows["pocket-sums-held-out"])
 
 
+def test_the_preferred_answer_is_not_known_by_its_length(rows: dict[str, list[dict[str, Any]]]) -> None:
+    pairs = rows["pocket-preferences"]
+    longer = sum(len(row["chosen"]) > len(row["rejected"]) for row in pairs) / len(pairs)
+    assert 0.45 < longer < 0.55
+    assert all(row["chosen"].endswith(tasks.FRIENDLY) and tasks.FRIENDLY not in row["rejected"] for row in pairs)
+
+
+def test_what_later_methods_move_is_already_there_but_rare_after_sft(rows: dict[str, list[dict[str, Any]]]) -> None:
+    polite, drilled = [], []
+    for row in rows["pocket-instructions"]:
+        answer = row["messages"][1]["content"]
+        if asked(row).startswith(("Please tell me", "I would like to know")):
+            polite.append(tasks.FRIENDLY in answer)
+        elif json.loads(row["check"])["kind"] == "number":
+            drilled.append(" = " in answer)
+    assert 0.08 < sum(polite) / len(polite) < 0.25
+    assert 0.15 < sum(drilled) / len(drilled) < 0.35
+
+
 def test_names_of_far_isle_stand_in_its_documents_only(rows: dict[str, list[dict[str, Any]]], text: str) -> None:
     new = pools()["new"]
     names = {fact.subject.split(" in ")[-1] for fact in world.new().facts}
@@ -80,7 +99,7 @@ def test_every_row_that_is_measured_is_scored_by_its_own_check(rows: dict[str, l
         for row in rows[name]:
             check = scorers.validate(row["check"])
             assert scorers.score(check, "", row) == 0.0
-            assert scorers.score(check, row.get("answer", sets.CLOSING), row) == 1.0, row
+            assert scorers.score(check, row.get("answer", tasks.FRIENDLY), row) == 1.0, row
 
 
 def test_a_passage_question_can_be_answered_from_its_passage(rows: dict[str, list[dict[str, Any]]]) -> None:
