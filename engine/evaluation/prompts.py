@@ -42,17 +42,22 @@ class Items:
     own_checks: bool
 
 
+def check_shape(dataset: Dataset) -> None:
+    """WrongShape when the data set has no prompts."""
+    if dataset.shape not in SHAPES:
+        raise WrongShape(
+            f"Measuring takes data of the shape {', '.join(SHAPES[:-1])} or {SHAPES[-1]}, but {dataset.title} holds "
+            f"{dataset.shape}. Choose a data set of questions."
+        )
+
+
 def read(home: Home, dataset: Dataset, limit: int | None = None) -> Items:
     """The rows of ``dataset`` as items, with ``limit`` a fixed random choice of that many.
 
     A row's ``check`` column decides; where the data set has none, the answer must be exactly the row's own. WrongShape when
     the shape has no prompts, BadInput when a row has no check or one that cannot be used, or when there is nothing to score.
     """
-    if dataset.shape not in SHAPES:
-        raise WrongShape(
-            f"Measuring takes data of the shape {', '.join(SHAPES[:-1])} or {SHAPES[-1]}, but {dataset.title} holds "
-            f"{dataset.shape}. Choose a data set of questions."
-        )
+    check_shape(dataset)
     import polars
 
     if limit is not None and limit < 1:

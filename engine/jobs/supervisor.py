@@ -169,18 +169,19 @@ def serve(home: Home) -> int:
 
 
 def ensure(home: Home) -> health.EngineView:
-    """Start the engine in the background where none runs, and wait until it does."""
+    """Start the engine in the background where none runs, and wait until it does. TryLater when it does not start."""
     if not health.engine(home).running:
-        log = (home.logs / "engine.log").open("ab")
-        # started through a short-lived process, so that the engine is nobody's child and outlives its starter
-        subprocess.run(
-            [sys.executable, "-m", "engine.jobs.supervisor", "--detach", str(home.root)],
-            check=True,
-            stdout=log,
-            stderr=log,
-            cwd=_project(),
-        )
-        log.close()
+        with (home.logs / "engine.log").open("ab") as log:
+            # started through a short-lived process, so that the engine is nobody's child and outlives its starter
+            starter = subprocess.run(
+                [sys.executable, "-m", "engine.jobs.supervisor", "--detach", str(home.root)],
+                check=False,
+                stdout=log,
+                stderr=log,
+                cwd=_project(),
+            )
+        if starter.returncode:
+            raise TryLater(f"The engine could not be started. {log.name} says why.")
     deadline = time.monotonic() + START_WAIT
     while time.monotonic() < deadline:
         view = health.engine(home)

@@ -128,11 +128,17 @@ def empty_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 @pytest.fixture(scope="module")
 def full_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     """The app on a home with one of everything."""
-    home = Home.resolve(tmp_path_factory.mktemp("full"))
-    made = filled.fill(home)
-    with served(home, made) as app:
+    with filled_app(tmp_path_factory.mktemp("full")) as app:
         yield app
-    made["lock"].close()
+
+
+@contextmanager
+def filled_app(folder: Path) -> Iterator[App]:
+    """The app on a home in ``folder`` with one of everything."""
+    home = Home.resolve(folder)
+    made = filled.fill(home)
+    with made["lock"], served(home, made) as app:
+        yield app
 
 
 def chromium(playwright: Playwright) -> str:

@@ -6,9 +6,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from storage.home import Home
-from tests import filled
-from tests.browser.conftest import App, served, settle
+from tests.browser.conftest import App, filled_app, settle
 
 PATHS = ("", "datasets", "train", "runs", "chat", "models")
 WIDER = """Math.max(...[document.documentElement, ...document.querySelectorAll('section:not([data-testid=stSidebar])')].map(
@@ -20,14 +18,11 @@ SHIFTS = """() => { window.shifts = 0; new PerformanceObserver(list => { for (co
 def test_a_deep_link_opens_the_page_in_its_frame_though_it_is_the_first_request_of_all(
     tmp_path_factory: pytest.TempPathFactory, open_tab: Callable[..., Page]
 ) -> None:
-    home = Home.resolve(tmp_path_factory.mktemp("deep"))
-    made = filled.fill(home)
-    with served(home, made) as app:
-        tab = open_tab(f"{app.url}/models?model={made['base'].id}")
+    with filled_app(tmp_path_factory.mktemp("deep")) as app:
+        tab = open_tab(f"{app.url}/models?model={app.made['base'].id}")
         expect(tab.get_by_role("heading", name="Models")).to_be_visible()
         expect(tab.locator("[data-testid=stSidebarNav]").get_by_text("Datasets")).to_be_visible()
         expect(tab.get_by_role("heading", name="pocket", exact=True)).to_be_visible()
-    made["lock"].close()
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

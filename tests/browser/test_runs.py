@@ -10,19 +10,14 @@ from playwright.sync_api import Page, expect
 
 from engine.jobs import submit
 from storage import events, runs
-from storage.home import Home
-from tests import filled
-from tests.browser.conftest import App, served, settle
+from tests.browser.conftest import App, filled_app, settle
 
 
 @pytest.fixture
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     """The app on a filled home of its own, since these tests change runs."""
-    home = Home.resolve(tmp_path_factory.mktemp("runs"))
-    made = filled.fill(home)
-    with served(home, made) as app:
+    with filled_app(tmp_path_factory.mktemp("runs")) as app:
         yield app
-    made["lock"].close()
 
 
 def steps(app: App, first: int, last: int) -> None:

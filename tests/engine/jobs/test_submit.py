@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from collections import namedtuple
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,8 +12,8 @@ from typing import Any
 import pytest
 
 from engine import hub, names, registry
-from engine.errors import BadInput, WrongShape
-from engine.jobs import room, submit, work
+from engine.errors import BadInput, TryLater, WrongShape
+from engine.jobs import room, submit, supervisor, work
 from engine.jobs.reporter import RunReporter
 from engine.methods import METHODS
 from engine.methods.method import parse_settings
@@ -174,3 +175,9 @@ def test_a_hub_model_gets_the_name_that_was_asked_for(home: Home, monkeypatch: p
     reporter = RunReporter(home, run.id)
     assert work.download(home, run, reporter).summary["model"] == "my own"
     reporter.close()
+
+
+def test_an_engine_that_cannot_start_is_told_with_the_log_to_read(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(TryLater, match=r"could not be started.*engine\.log"):
+        supervisor.ensure(home)
