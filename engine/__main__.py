@@ -6,10 +6,11 @@ Exit codes: 0 done, 1 something else is in the way, 2 bad input, 3 gate failed, 
 import argparse
 import os
 import sys
+import warnings
 
 from engine import prepare
 from engine.commands import datasets, lab, models, runs
-from engine.environment import PRIVATE
+from engine.environment import PRIVATE, QUIET
 from engine.errors import TemperError
 from storage import db
 from storage.home import Home
@@ -29,7 +30,8 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; a TemperError is printed as it stands and becomes its exit code."""
-    os.environ.update(PRIVATE)
+    os.environ.update(PRIVATE | QUIET)
+    warnings.filterwarnings("ignore", category=FutureWarning)  # of libraries among themselves
     given = parser().parse_args(arguments)
     try:
         home = Home.resolve(given.home)
