@@ -108,6 +108,8 @@ def download(home: Home, id: str, progress: Callable[[float], None], stopped: Ca
     """
     id = check_id(id)
     folder, (_, wanted) = folder_of(home, id), _listing(home, id)
+    for part in set((folder / PARTS).glob("*")) - {place(folder, file) for file in wanted for place in (_part, _mark)}:
+        part.unlink()  # of a file that the hub has replaced since
     total = sum(file.size for file in wanted)
     there = sum(file.size if _is_whole(folder, file) else _size(_part(folder, file)) for file in wanted)
     free = shutil.disk_usage(home.root).free

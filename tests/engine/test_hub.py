@@ -15,7 +15,7 @@ import pytest
 
 from engine import machine, offers, prepare
 from engine.errors import BadInput
-from engine.hub import check_id, read_token, save_token, token_file
+from engine.hub import PARTS, check_id, read_token, save_token, token_file
 from engine.jobs import submit, supervisor
 from engine.samples import pocket
 from storage import models, runs
@@ -65,12 +65,16 @@ def test_a_model_is_told_before_anything_large_is_fetched(command: Command, hub:
 
 
 def test_a_model_comes_whole_without_the_code_beside_it(command: Command, home: Home) -> None:
+    replaced = home.models / "lab--whole" / PARTS / "0ld-model.safetensors"  # begun before the hub's file changed
+    replaced.parent.mkdir(parents=True)
+    replaced.write_bytes(b"half")
     got = command("models", "get", "lab/whole", "--wait")
     assert got.returncode == 0, got.stderr
     made = models.find(home, "whole")
     assert made is not None and made.license == "mit" and made.source == "lab/whole"
     assert (Path(made.path) / "model.safetensors").read_bytes() == (pocket.POCKET / "model.safetensors").read_bytes()
     assert not (Path(made.path) / "modeling_evil.py").exists()
+    assert not replaced.exists()
 
 
 def test_a_stopped_download_goes_on_where_it_ended(command: Command, home: Home, hub: Hub) -> None:
