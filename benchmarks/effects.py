@@ -1,9 +1,10 @@
 """``make effects``: what each method changes in the Pocket model, with its default recipe, measured on held-out rows.
 
-usage: python -m benchmarks.effects [METHOD ...] [--seeds N]
+usage: python -m benchmarks.effects [METHOD ...] [--seeds N] [--record]
 """
 
 import argparse
+import json
 import sys
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,8 +12,12 @@ from typing import Any
 
 from benchmarks.lab import ended, lab
 from engine.jobs import submit
+from engine.samples import pocket
+from storage import files
 from storage.home import Home
 from storage.records import Run
+
+SCORE = ("value", "low", "high", "n")
 
 
 @dataclass(frozen=True)
@@ -43,8 +48,8 @@ def told(score: dict[str, Any]) -> str:
     return f"{100 * score['value']:.0f} % ({100 * score['low']:.0f} to {100 * score['high']:.0f}, n = {score['n']})"
 
 
-def show(home: Home, effect: Effect, seed: int) -> None:
-    """Train with one seed and print what it changed."""
+def show(home: Home, effect: Effect, seed: int) -> dict[str, Any]:
+    """Train with one seed, print what it changed, and give it back."""
     trained = ended(home, submit.train(home, method=effect.method, model="pocket", dataset=effect.data, settings={}, seed=seed))
     asked = submit.measure(home, model=f"#{trained.summary['model_id']}", dataset=effect.held_out, against="pocket")
     measured = ended(home, asked).summary
@@ -53,6 +58,16 @@ def show(home: Home, effect: Effect, seed: int) -> None:
         f"{told(measured['difference'])}, {trained.summary['steps']} steps in {seconds(trained):.0f} s",
         flush=True,
     )
+    return {
+        "method": effect.method, "data": effect.data, "measured_on": effect.held_out, "seed": seed, "base": {key: measured["against"][key] for key in SCORE},
+        "trained": {key: measured[key] for key in SCORE}, "steps": trained.summary["steps"], "seconds": round(seconds(trained)),
+    }  # fmt: skip
+
+
+def record(found: list[dict[str, Any]]) -> None:
+    """Keep what was measured beside the model, in its recipe."""
+    path = pocket.POCKET / "recipe.json"
+    files.write_text(path, json.dumps(json.loads(path.read_text(encoding="utf-8")) | {"measured": found}, indent=1) + "\n")
 
 
 def main() -> int:
@@ -60,13 +75,16 @@ def main() -> int:
     given = argparse.ArgumentParser(description=__doc__)
     given.add_argument("methods", nargs="*", default=[effect.method for effect in EFFECTS])
     given.add_argument("--seeds", type=int, default=3)
-    chosen = given.parse_args()
+    given.add_argument("--record", action="store_true", help="keep the figures in the recipe beside the model")
+    chosen, found = given.parse_args(), []
     with lab() as home:
         for effect in EFFECTS:
             if effect.method in chosen.methods:
                 print(f"== {effect.method}: claimed: {effect.claim}")
                 for seed in range(chosen.seeds):
-                    show(home, effect, seed)
+                    found.append(show(home, effect, seed))
+    if chosen.record:
+        record(found)
     return 0
 
 
