@@ -3,29 +3,18 @@
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from engine.data import tokens
 from engine.data.shapes import restored
 from engine.errors import BadInput
 from engine.generation import batch
-from engine.methods import arguments, attention, batching, loading
+from engine.methods import attention, batching, loading, running
 from engine.methods.method import Trained, Training
-from storage import files
+from engine.methods.running import SAMPLE_TOKENS, SAMPLES, Prompt
 
-SAMPLES = 3  # prompts that are answered at every evaluation
-SAMPLE_TOKENS = 64  # most tokens of such an answer
 PACKING = "bfd_split"  # what is longer than a block goes on in the next one
 LOOKED_AT = 100  # rows among which prompts that leave room are looked for
-
-
-@dataclass(frozen=True)
-class Prompt:
-    """What is asked at every evaluation: as it is shown, and as the tokens after which the model speaks."""
-
-    shown: str
-    ids: list[int]
 
 
 @dataclass(frozen=True)
@@ -36,7 +25,7 @@ class Material:
     held_out: Any | None
     tokenizer: Any
     lengths: Sequence[int]
-    prompts: list["Prompt"]
+    prompts: list[Prompt]
 
 
 def _column(lists: Sequence[Any]) -> Any:
@@ -142,22 +131,6 @@ def _way(training: Training, material: Material, config: Any, rows: int) -> batc
     return batching.Batching(asked, "as set", batching.padding_factor(material.lengths, rows))
 
 
-def _trainable(training: Training, fresh: bool, implementation: str) -> tuple[Any, Any]:
-    """The model to train and the LoRA configuration to wrap it with (None for full tuning or a continued adapter)."""
-    from peft import LoraConfig, PeftModel
-
-    settings = training.settings
-    model = loading.load_model(training.base, "float32", fresh=fresh, attention=implementation, seed=training.seed)
-    if settings.tuning == "full":
-        return (PeftModel.from_pretrained(model, str(training.adapter)).merge_and_unload() if training.adapter else model), None
-    if training.adapter:
-        return PeftModel.from_pretrained(model, str(training.adapter), is_trainable=True), None
-    return model, LoraConfig(
-        r=settings.lora_rank, lora_alpha=settings.lora_alpha, lora_dropout=settings.lora_dropout,
-        target_modules="all-linear", task_type="CAUSAL_LM",
-    )  # fmt: skip
-
-
 def _compile(model: Any) -> None:
     """Compile each layer of the decoder, wherever its architecture keeps them."""
     import torch
@@ -173,28 +146,21 @@ def train(training: Training, material: Material, fresh: bool = False, compile: 
 
     from engine.methods.trainer import LanguageTrainer
 
-    settings, reporter = training.settings, training.reporter
-    here = loading.device()
-    reporter.phase("loading")
-    config = loading.load_config(training.base)
-    way = _way(training, material, config, settings.batch_size)
-    model, lora = _trainable(training, fresh, attention.register() if way.way in ("padding_free", "packed") else "sdpa")
-    weights = sum(p.numel() for p in model.parameters())
+    settings = training.settings
+    training.reporter.phase("loading")
+    way = _way(training, material, loading.load_config(training.base), settings.batch_size)
+    training.reporter.log(f"batching: {way.way}, {way.reason}")
     rows, longest = len(material.train), max(material.lengths)
     if way.way == "packed":
         rows, longest = len(pack_dataset(material.train, settings.max_length, PACKING)), settings.max_length
-    chosen = arguments.plan(settings, rows, weights, training.dtype, settings.tuning, here, longest)
-    reporter.log(f"device: {here.label}")
-    reporter.log(f"batching: {way.way}, {way.reason}")
-    for name, reason in chosen.reasons.items():
-        reporter.log(f"{name}: {reason}")
+    implementation = attention.register() if way.way in ("padding_free", "packed") else "sdpa"
+    ready = running.ready(training, rows, longest, attention=implementation, fresh=fresh)
     if compile:
-        _compile(model)
-    common = arguments.trainer_arguments(settings, chosen, training.folder / "trainer", training.seed, here.name == "cpu")
+        _compile(ready.model)
     trainer = LanguageTrainer(
-        model=model,
+        model=ready.model,
         args=SFTConfig(
-            **common,
+            **ready.arguments,
             max_length=settings.max_length if way.way == "packed" else None,
             packing=way.way == "packed",
             packing_strategy=PACKING,
@@ -206,36 +172,7 @@ def train(training: Training, material: Material, fresh: bool = False, compile: 
         train_dataset=material.train,
         eval_dataset=material.held_out,
         processing_class=material.tokenizer,
-        peft_config=lora,
-        checkpoints=training.folder / "checkpoints",
-        kept=settings.keep_checkpoints,
-        reporter=reporter,
-        prompts=material.prompts,
-        tokens=SAMPLE_TOKENS,
+        peft_config=ready.lora,
+        **running.watched(training, material.prompts),
     )
-    reporter.metrics(0, {"planned_steps": chosen.steps})
-    reporter.phase("training")
-    if training.resume_from:
-        trainer.continue_from(training.resume_from)
-    trainer.train(resume_from_checkpoint=str(training.resume_from) if training.resume_from else None)
-    summary = {"steps": trainer.state.global_step, "weights": weights, "stopped": trainer.watch.stopped, "batching": way.way}
-    if trainer.watch.stopped:
-        return Trained(training.folder, "adapter" if settings.tuning == "lora" else "model", summary)
-    if material.held_out is not None:
-        summary["held_out_loss"] = trainer.evaluate()["eval_loss"]
-    reporter.phase("saving")
-    return Trained(
-        save(trainer.model, material.tokenizer, training), "adapter" if settings.tuning == "lora" else "model", summary
-    )
-
-
-def save(model: Any, tokenizer: Any, training: Training) -> Path:
-    """The trained weights, in the dtype of the base's files, as safetensors in a sealed folder."""
-    import torch
-
-    target, beside = training.folder / "model", training.folder / "model.writing"
-    model.to(getattr(torch, loading.files_dtype(training.base))).save_pretrained(beside)
-    tokenizer.save_pretrained(beside)
-    files.seal(beside)
-    files.replace_folder(beside, target)
-    return target
+    return running.carry_out(training, trainer, {"weights": ready.weights, "batching": way.way})

@@ -77,24 +77,30 @@ def load_tokenizer(base: str | Path) -> Any:
     return tokenizer
 
 
-def load_model(base: str | Path, dtype: str, fresh: bool = False, attention: str = "sdpa", seed: int = 0) -> Any:
+def load_model(
+    base: str | Path, dtype: str, *, fresh: bool = False, attention: str = "sdpa", seed: int = 0, head: str = "language"
+) -> Any:
     """The causal language model of ``base`` with weights in ``dtype`` ("float32", "bfloat16", "float16").
 
-    ``fresh`` takes only the architecture and draws new weights from ``seed``.
+    ``fresh`` takes only the architecture and draws new weights from ``seed``. With the ``head`` reward the model gives one
+    number for a text, by a head that begins with random weights where ``base`` has none.
     """
     import torch
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
     try:
         if fresh:
             torch.manual_seed(seed)
             return AutoModelForCausalLM.from_config(load_config(base), dtype=getattr(torch, dtype), attn_implementation=attention)
-        return AutoModelForCausalLM.from_pretrained(
+        torch.manual_seed(seed)  # a head that is new is drawn
+        kind, more = (AutoModelForCausalLM, {}) if head == "language" else (AutoModelForSequenceClassification, {"num_labels": 1})
+        return kind.from_pretrained(
             str(base),
             dtype=getattr(torch, dtype),
             attn_implementation=attention,
             use_safetensors=True,
             trust_remote_code=False,
+            **more,
         )
     except (OSError, ValueError) as problem:
         raise _cannot_load(base, problem) from problem

@@ -1,4 +1,4 @@
-"""The trainer that pre-training and SFT share: TRL's, with whole checkpoints, live figures and a stop that is asked for.
+"""What every trainer of ours has beside TRL's: whole checkpoints, live figures, a stop that is asked for, sample answers.
 
 A checkpoint is written into a folder beside its place; when everything is on disk a manifest with the hash of each file
 is written last and the folder is renamed. A folder without its manifest is never read.
@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from transformers import PrinterCallback, TrainerCallback
+from transformers import PrinterCallback, Trainer, TrainerCallback
 from trl import SFTTrainer
 
 from engine.errors import RunFailed
@@ -67,13 +67,24 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-class WholeCheckpoints:
-    """Mixed into a trainer: its checkpoints are either whole or not there."""
+class Watched(Trainer):
+    """Mixed into a trainer of TRL: its checkpoints are either whole or not there, what it logs goes to the reporter, and at
+    each evaluation it answers the fixed ``prompts``, in at most ``tokens`` tokens each.
 
-    checkpoints: Path
-    kept: int  # newest checkpoints that stay; 0 keeps all
-    reporter: Reporter
-    watch: Watch
+    ``kept`` newest checkpoints stay; 0 keeps all.
+    """
+
+    def __init__(
+        self, *args: Any, checkpoints: Path, kept: int, reporter: Reporter, prompts: list[Any], tokens: int, **kwargs: Any
+    ) -> None:
+        self.checkpoints = checkpoints
+        self.kept = kept
+        self.reporter = reporter
+        self.prompts, self.tokens = prompts, tokens
+        self.watch = Watch(reporter)
+        super().__init__(*args, callbacks=[self.watch], **kwargs)
+        # the trainer's own printing goes: the reporter tells what happens
+        self.remove_callback(PrinterCallback)
 
     def continue_from(self, checkpoint: Path) -> None:
         """Take up the counters that the stock trainer forgets: tokens seen and seconds spent."""
@@ -91,10 +102,10 @@ class WholeCheckpoints:
         writing = self.checkpoints / "writing"
         shutil.rmtree(writing, ignore_errors=True)
         writing.mkdir(parents=True)
-        step = self.state.global_step  # type: ignore[attr-defined]
+        step = self.state.global_step
         whole = self.checkpoints / f"step-{step:08d}"
         try:
-            super()._save_checkpoint(model, trial)  # type: ignore[misc]
+            super()._save_checkpoint(model, trial)
             self.watch.write(writing / f"checkpoint-{step}" / COUNTERS, self._total_train_tokens)
             files.seal(writing / f"checkpoint-{step}")
             self.reporter.flush()  # a resume repeats only what follows: every figure up to here is stored first
@@ -108,23 +119,6 @@ class WholeCheckpoints:
             shutil.rmtree(writing, ignore_errors=True)
         self.reporter.checkpoint(step, whole, self.kept)
 
-
-class LanguageTrainer(WholeCheckpoints, SFTTrainer):
-    """TRL's SFT trainer over rows that are already tokens. At each evaluation it also answers the fixed
-    ``prompts``, in at most ``tokens`` tokens each."""
-
-    def __init__(
-        self, *args: Any, checkpoints: Path, kept: int, reporter: Reporter, prompts: list[Any], tokens: int, **kwargs: Any
-    ) -> None:
-        self.checkpoints = checkpoints
-        self.kept = kept
-        self.reporter = reporter
-        self.prompts, self.tokens = prompts, tokens
-        self.watch = Watch(reporter)
-        super().__init__(*args, callbacks=[self.watch], **kwargs)
-        # the trainer's own printing goes: the reporter tells what happens
-        self.remove_callback(PrinterCallback)
-
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         """The held-out loss, where rows are held out; the answers to the fixed prompts go to the reporter. Greedy, so no random state is touched."""
         figures = super().evaluate(*args, **kwargs) if self.eval_dataset is not None else {}
@@ -133,3 +127,7 @@ class LanguageTrainer(WholeCheckpoints, SFTTrainer):
         for prompt, completion in zip(self.prompts, told, strict=True):
             self.reporter.sample(self.state.global_step, prompt.shown, completion.text)
         return figures
+
+
+class LanguageTrainer(Watched, SFTTrainer):
+    """TRL's SFT trainer over rows that are already tokens."""
