@@ -122,6 +122,18 @@ def encode_row(tokenizer: Any, row: Mapping[str, Any], shape: str, stop: str | N
     return encode_chat(tokenizer, turns(row, shape), stop or stop_text(tokenizer), row.get("tools"), after=asked)
 
 
+def encode_answer(tokenizer: Any, prompt: Any, answer: Any, stop: str, tools: Any = None) -> Encoded:
+    """``answer`` (text or turns) to ``prompt`` (text or turns) as tokens, up to the end of its last turn.
+
+    Its tokens from the first that carries loss to the last are what the model says; what stands before is what it reads.
+    """
+    row = {"prompt": prompt, "completion": answer}
+    before = 1 if isinstance(prompt, str) else len(prompt)
+    whole = encode_chat(tokenizer, turns(row, "prompt_completion"), stop, tools, after=before)
+    last = max(i for i, label in enumerate(whole.labels) if label != IGNORED)
+    return Encoded(whole.input_ids[: last + 1], whole.labels[: last + 1])
+
+
 def stop_text(tokenizer: Any) -> str:
     """The end-of-turn token as text."""
     return tokenizer.decode([end_of_turn(tokenizer)])

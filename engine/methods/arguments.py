@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from engine.methods.loading import Device
 from engine.methods.method import setting
@@ -19,6 +19,8 @@ ACTIVATION_SHARE = 0.25  # of the memory, for activations
 @dataclass(frozen=True)
 class CommonSettings:
     """What any method of gradient descent asks for."""
+
+    RATE: ClassVar[float] = 1.0  # the method's share of the learning rate that suits supervised fine-tuning
 
     learning_rate: float = setting(
         0.0, "Size of a step. 0 chooses it from the model's size and the tuning, and says so", low=0, high=1
@@ -78,6 +80,11 @@ def auto_learning_rate(parameters: int, tuning: str) -> float:
     return float(f"{rate * (10 if tuning == 'lora' and parameters > 5e7 else 3 if tuning == 'lora' else 1):.2g}")
 
 
+def learning_rate(settings: Any, parameters: int) -> float:
+    """The rate that was set, else the one for this size and tuning times the share that the method takes of it."""
+    return settings.learning_rate or float(f"{auto_learning_rate(parameters, settings.tuning) * settings.RATE:.2g}")
+
+
 def optimizer_steps(settings: Any, rows: int) -> int:
     """Steps over ``rows`` training rows (or blocks): as many as were asked for, else what the epochs come to."""
     return settings.steps or max(1, math.ceil(math.ceil(rows / settings.batch_size) * settings.epochs))
@@ -95,15 +102,15 @@ def rows_at_once(settings: Any, parameters: int, longest: int, memory: int) -> i
     return micro
 
 
-def plan(settings: Any, rows: int, parameters: int, dtype: str, tuning: str, device: Device, longest: int) -> Plan:
+def plan(settings: Any, rows: int, parameters: int, dtype: str, device: Device, longest: int) -> Plan:
     """Steps, micro-batch, rate and precision for ``rows`` training rows (or blocks), the longest of ``longest`` tokens."""
     reasons = {}
     micro = rows_at_once(settings, parameters, longest, device.memory)
     if micro < settings.batch_size:
         reasons["micro_batch"] = f"{micro} rows at once, so that a step fits into memory"
-    rate = settings.learning_rate or auto_learning_rate(parameters, tuning)
+    rate = learning_rate(settings, parameters)
     if not settings.learning_rate:
-        reasons["learning_rate"] = f"{rate:g}, from the model's {parameters / 1e6:.1f}M weights and {tuning} tuning"
+        reasons["learning_rate"] = f"{rate:g}, from the model's {parameters / 1e6:.1f}M weights and {settings.tuning} tuning"
     bfloat16 = dtype == "bfloat16" or (dtype == "auto" and device.bfloat16)
     reasons["dtype"] = "bfloat16 matrix products, float32 weights" if bfloat16 else "float32"
     return Plan(optimizer_steps(settings, rows), micro, settings.batch_size // micro, rate, bfloat16, reasons)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine import machine
-from engine.methods.arguments import ACTIVATION_BYTES, auto_learning_rate, optimizer_steps, rows_at_once
+from engine.methods.arguments import ACTIVATION_BYTES, learning_rate, optimizer_steps, rows_at_once
 from storage import events, models, runs
 from storage.home import Home
 from storage.records import Model
@@ -62,7 +62,7 @@ def estimate(home: Home, model: Model, settings: Any, rows: int, mean_length: fl
     seconds = tokens / pace if pace else None
     basis = f"from {count} earlier runs of this model on this machine" if pace else "no run of this model was measured here yet"
     fits = label(memory, here.memory_free)
-    rate = settings.learning_rate or auto_learning_rate(weights, settings.tuning)
+    rate = learning_rate(settings, weights)
     return Estimate(memory, here.memory_free, fits, steps, micro, rate, seconds, basis)
 
 

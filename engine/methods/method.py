@@ -20,12 +20,17 @@ def setting(
     *,
     low: float | None = None,
     high: float | None = None,
-    choices: tuple[str, ...] = (),
+    choices: tuple[str, ...] | Mapping[str, str] = (),
     group: str = "Training",
 ) -> Any:
-    """A field of a settings dataclass with a sentence of help and the bounds or choices of its value."""
+    """A field of a settings dataclass with a sentence of help and the bounds or choices of its value.
+
+    ``choices`` may give each its own sentence.
+    """
+    notes = dict(choices) if isinstance(choices, Mapping) else {}
     return dataclasses.field(
-        default=default, metadata={"help": help, "low": low, "high": high, "choices": choices, "group": group}
+        default=default,
+        metadata={"help": help, "low": low, "high": high, "choices": tuple(choices), "notes": notes, "group": group},
     )
 
 
@@ -40,6 +45,7 @@ class Setting:
     low: float | None
     high: float | None
     choices: tuple[str, ...]
+    notes: Mapping[str, str]  # a sentence on each choice, where there is one
     group: str
 
     def parse(self, value: Any) -> Any:

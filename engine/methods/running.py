@@ -43,7 +43,7 @@ def ready(
     settings, reporter, here = training.settings, training.reporter, loading.device()
     model, lora = _trainable(training, fresh, attention, head)
     weights = sum(p.numel() for p in model.parameters())
-    chosen = arguments.plan(settings, rows, weights, training.dtype, settings.tuning, here, longest)
+    chosen = arguments.plan(settings, rows, weights, training.dtype, here, longest)
     reporter.log(f"device: {here.label}")
     for name, reason in chosen.reasons.items():
         reporter.log(f"{name}: {reason}")
@@ -57,7 +57,8 @@ def _trainable(training: Training, fresh: bool, attention: str, head: str) -> tu
     settings = training.settings
     model = loading.load_model(training.base, "float32", fresh=fresh, attention=attention, seed=training.seed, head=head)
     if training.adapter and settings.tuning == "full":
-        return PeftModel.from_pretrained(model, str(training.adapter)).merge_and_unload(), None
+        # an adapter freezes what it rests on
+        return PeftModel.from_pretrained(model, str(training.adapter)).merge_and_unload().requires_grad_(True), None
     if training.adapter:
         return PeftModel.from_pretrained(model, str(training.adapter), is_trainable=True), None
     if settings.tuning == "full":

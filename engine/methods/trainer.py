@@ -23,7 +23,21 @@ from storage import files
 
 COUNTERS = "counters.json"
 SKIPPED = ("total_flos", "epoch", "train_runtime", "train_samples_per_second", "train_steps_per_second", "train_loss")
-NAMES = {"mean_token_accuracy": "token_accuracy", "grad_norm": "gradient_norm", "num_tokens": "tokens"}
+HELD_OUT = "eval_"
+# what TRL's trainers log, by the names that are kept
+NAMES = {
+    "mean_token_accuracy": "token_accuracy",
+    "grad_norm": "gradient_norm",
+    "num_tokens": "tokens",
+    "rewards/accuracies": "preference_accuracy",
+    "rewards/margins": "reward_margin",
+    "rewards/chosen": "reward_chosen",
+    "rewards/rejected": "reward_rejected",
+    "logps/chosen": "logp_chosen",
+    "logps/rejected": "logp_rejected",
+    "logits/chosen": "",
+    "logits/rejected": "",
+}
 
 
 class Watch(TrainerCallback):
@@ -55,12 +69,20 @@ class Watch(TrainerCallback):
         return control
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
-        values = {NAMES.get(k, k): float(v) for k, v in (logs or {}).items() if k not in SKIPPED and _is_number(v)}
+        values = {series(k): float(v) for k, v in (logs or {}).items() if series(k) and _is_number(v)}
         if values:
             self.reporter.metrics(state.global_step, values)
         for name in ("loss", "gradient_norm"):
             if not math.isfinite(values.get(name, 0.0)):
                 raise RunFailed(f"At step {state.global_step} the {name.replace('_', ' ')} is {values[name]}.", "not a number")
+
+
+def series(logged: str) -> str:
+    """The name under which a figure is kept, ``eval_`` before it when it comes from held-out rows; empty where it is not."""
+    held_out = HELD_OUT if logged.startswith(HELD_OUT) else ""
+    name = logged.removeprefix(HELD_OUT)
+    kept = "" if name in SKIPPED else NAMES.get(name, name)
+    return kept and held_out + kept
 
 
 def _is_number(value: object) -> bool:

@@ -1,95 +1,23 @@
 """Any model of the hub in Pocket's place: six families, tiny and random, trained, saved and loaded back."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import polars
 import pytest
 
 from engine.data import tokens
 from engine.errors import RunFailed
-from engine.methods import loading, sft
-from engine.methods.method import Training, parse_settings
-from engine.samples import tokenizer as samples
+from engine.methods import loading
+from tests.engine.methods import small
+from tests.engine.methods.small import FAMILIES, ROWS, Silent, make
 
 pytestmark = pytest.mark.slow
 
-SIZES = {
-    "vocab_size": 300, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
-    "num_key_value_heads": 2, "max_position_embeddings": 128, "eos_token_id": 2, "bos_token_id": 0, "pad_token_id": 0,
-}  # fmt: skip
-FAMILIES: dict[str, dict[str, Any]] = {
-    "Qwen3": {"head_dim": 8},
-    "Llama": {},
-    "Gemma3Text": {"head_dim": 8, "sliding_window": 16},
-    "Mistral": {"sliding_window": None},
-    "Phi3": {},
-    "SmolLM3": {},
-}
-ROWS = [{"prompt": f"What is {i} plus one?", "completion": f"It is {i + 1}."} for i in range(1, 60)]
-
-
-class Silent:
-    """A reporter that keeps what it hears."""
-
-    def __init__(self) -> None:
-        self.values: dict[str, list[float]] = {}
-        self.lines: list[str] = []
-        self.asked: list[str] = []
-
-    def metrics(self, step: int, values: Mapping[str, float]) -> None:
-        for series, value in values.items():
-            self.values.setdefault(series, []).append(value)
-
-    def phase(self, name: str, done: float | None = None) -> None: ...
-
-    def log(self, text: str) -> None:
-        self.lines.append(text)
-
-    def sample(self, step: int, prompt: str, text: str) -> None:
-        self.asked.append(prompt)
-
-    def checkpoint(self, step: int, folder: Path, keep: int = 0) -> None: ...
-
-    def flush(self) -> None: ...
-
-    def stop_requested(self) -> bool:
-        return False
-
-
-def make(folder: Path, family: str) -> Path:
-    """A tiny random model of a family, with a tokenizer of its own."""
-    import torch
-    import transformers
-
-    samples.train([row["prompt"] + " " + row["completion"] for row in ROWS], folder, vocabulary=300, context=128)
-    config = getattr(transformers, f"{family}Config")(**{**SIZES, **FAMILIES[family]})
-    torch.manual_seed(0)
-    getattr(transformers, f"{family.removesuffix('Text')}ForCausalLM")(config).save_pretrained(folder)
-    return folder
-
 
 def run(base: Path, folder: Path, rows: list[dict[str, str]] = ROWS, **settings: object) -> tuple[Any, Silent]:
-    """Train on the rows; returns what came out and what was reported."""
-    folder.mkdir()
-    polars.DataFrame(rows).write_parquet(folder / "rows.parquet")
-    given = {
-        "steps": 6,
-        "batch_size": 4,
-        "evaluate_share": 0.0,
-        "checkpoints": 0,
-        "learning_rate": 5e-3,
-        "lora_rank": 4,
-        **settings,
-    }
-    heard = Silent()
-    training = Training(
-        settings=parse_settings(sft.SftSettings, given), base=base, adapter=None, data=folder / "rows.parquet",
-        shape="prompt_completion", seed=0, dtype="float32", folder=folder, resume_from=None, reporter=heard,
-    )  # fmt: skip
-    return sft.train(training), heard
+    """Fine-tune on the rows."""
+    return small.run("sft", base, folder, rows, "prompt_completion", **settings)
 
 
 @pytest.mark.parametrize("tuning", ["lora", "full"])

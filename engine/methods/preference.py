@@ -1,0 +1,116 @@
+"""What methods that learn from judged answers have in common: pairs or single labelled answers become tokens."""
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from engine.data import shapes, tokens
+from engine.errors import BadInput
+from engine.generation import batch
+from engine.methods import loading
+from engine.methods.method import Training
+from engine.methods.running import SAMPLE_TOKENS, SAMPLES, Prompt
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Tokenised rows to train on and to hold out, no prompt on both sides, and what is asked at each evaluation."""
+
+    train: Any
+    held_out: Any | None
+    tokenizer: Any
+    longest: int  # tokens that a row computes with, both answers of a pair together
+    prompts: list[Prompt]
+
+
+class Cut(Exception):
+    """A row of which nothing to learn from is left within max_length."""
+
+
+def pairs(training: Training) -> Judged:
+    """The rows of a ``preference`` data set: ``prompt_ids``, ``chosen_ids``, ``rejected_ids`` and, where there is one, ``margin``."""
+    limit = training.settings.max_length
+
+    def encode(tokenizer: Any, row: Row, stop: str) -> dict[str, Any]:
+        read, chosen = _answer(tokenizer, row, "chosen", stop, limit)
+        read_too, rejected = _answer(tokenizer, row, "rejected", stop, limit)
+        if chosen == rejected or read != read_too:
+            raise Cut
+        found = {"prompt_ids": read, "chosen_ids": chosen, "rejected_ids": rejected}
+        return found if row.get("margin") is None else found | {"margin": float(row["margin"])}
+
+    return _material(training, encode, "the two answers differ")
+
+
+def labelled(training: Training) -> Judged:
+    """The rows of an ``unpaired`` data set: ``prompt_ids``, ``completion_ids`` and ``label``."""
+
+    def encode(tokenizer: Any, row: Row, stop: str) -> dict[str, Any]:
+        read, said = _answer(tokenizer, row, "completion", stop, training.settings.max_length)
+        return {"prompt_ids": read, "completion_ids": said, "label": bool(row["label"])}
+
+    return _material(training, encode, "an answer is left")
+
+
+def _answer(tokenizer: Any, row: Row, column: str, stop: str, limit: int) -> tuple[list[int], list[int]]:
+    """What the model reads and what it says, together at most ``limit`` tokens."""
+    whole = tokens.encode_answer(tokenizer, row["prompt"], row[column], stop, row.get("tools"))
+    begins = next(i for i, label in enumerate(whole.labels) if label != tokens.IGNORED)
+    if begins >= limit:
+        raise Cut
+    return whole.input_ids[:begins], whole.input_ids[begins:limit]
+
+
+def _material(training: Training, encode: Callable[[Any, Row, str], dict[str, Any]], wanted: str) -> Judged:
+    import polars
+    from datasets import Dataset
+
+    tokenizer = loading.load_tokenizer(training.base)
+    training.reporter.phase("tokenizing")
+    stop, limit = tokens.stop_text(tokenizer), training.settings.max_length
+    sides: tuple[list[dict[str, Any]], list[dict[str, Any]]] = ([], [])
+    asked: list[Any] = []
+    lost = 0
+    rows = [shapes.restored(row, training.shape) for row in polars.read_parquet(training.data).iter_rows(named=True)]
+    for row, held in _split(rows, training.settings.evaluate_share, training.seed):
+        try:
+            found = encode(tokenizer, row, stop)
+        except Cut:
+            lost += 1
+            continue
+        sides[held].append(found)
+        if held or len(asked) < SAMPLES:
+            asked.insert(0, row["prompt"])  # held-out prompts come first
+    if lost:
+        training.reporter.log(f"{lost} rows are not used: not within {limit} tokens of them is it so that {wanted}.")
+    if not sides[0]:
+        raise BadInput(f"In no row {wanted} within {limit} tokens. Raise max_length.")
+    longest = max(sum(len(v) for k, v in row.items() if k.endswith("_ids")) for side in sides for row in side)
+    return Judged(
+        Dataset.from_list(sides[0]), Dataset.from_list(sides[1]) if sides[1] else None, tokenizer, longest,
+        _prompts(training, tokenizer, asked),
+    )  # fmt: skip
+
+
+def _split(rows: list[dict[str, Any]], share: float, seed: int) -> list[tuple[dict[str, Any], bool]]:
+    """The rows in a random order, each with whether it is held out; rows of one prompt stay on one side."""
+    rng = random.Random(seed)
+    rng.shuffle(rows)
+    names = list(dict.fromkeys(shapes.pack(row["prompt"]) for row in rows))
+    held = set(names[: int(len(names) * share)])
+    return [(row, shapes.pack(row["prompt"]) in held) for row in rows]
+
+
+def _prompts(training: Training, tokenizer: Any, asked: list[Any]) -> list[Prompt]:
+    """The first prompts that leave room for an answer in the model's context."""
+    context = loading.context_of(loading.load_config(training.base).to_dict()) or training.settings.max_length
+    found = []
+    for prompt in asked:
+        turns = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
+        ids = batch.encode(tokenizer, turns)
+        if len(ids) + SAMPLE_TOKENS <= context:
+            found.append(Prompt(str(turns[-1]["content"]), ids))
+    return found[:SAMPLES]

@@ -1,0 +1,37 @@
+"""TRL's trainers for judged answers, over rows that are already tokens."""
+
+from typing import Any
+
+from trl import DPOTrainer, KTOTrainer, RewardTrainer
+
+from engine.methods.trainer import Watched
+
+
+class Dpo(Watched, DPOTrainer):
+    """Pairs as ``prompt_ids``, ``chosen_ids`` and ``rejected_ids``."""
+
+    def _prepare_dataset(self, dataset: Any, *_: Any, **__: Any) -> Any:
+        return dataset
+
+
+class Kto(Watched, KTOTrainer):
+    """Answers as ``prompt_ids``, ``completion_ids`` and ``label``, in the order in which they are to be taken.
+
+    The KL term is estimated from answers to other prompts: within each micro-batch every prompt gets the answer of the
+    one before it (Ethayarajh et al. 2024, section 4.1).
+    """
+
+    def _prepare_dataset(self, dataset: Any, processing_class: Any, args: Any, dataset_name: str) -> Any:
+        answers, size = dataset["completion_ids"], args.per_device_train_batch_size
+        turned = []
+        for start in range(0, len(answers), size):
+            block = answers[start : start + size]
+            turned += [block[-1], *block[:-1]]
+        return dataset.add_column("KL_completion_ids", turned)
+
+
+class Reward(Watched, RewardTrainer):
+    """Pairs as whole rows ``chosen_ids`` and ``rejected_ids``, with ``margin`` where there is one."""
+
+    def _prepare_dataset(self, dataset: Any, *_: Any, **__: Any) -> Any:
+        return dataset

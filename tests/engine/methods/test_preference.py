@@ -1,0 +1,45 @@
+"""Preference methods on a tiny model: where they start, what they move, and what they refuse."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.methods import dpo
+from tests.engine.methods import small
+
+pytestmark = pytest.mark.slow
+
+PAIRS: list[dict[str, Any]] = [
+    {"prompt": f"What is {i} plus one?", "chosen": f"It is {i + 1}.", "rejected": f"I do not know {i}."} for i in range(1, 60)
+]
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small.make(tmp_path_factory.mktemp("family") / "base", "Qwen3")
+
+
+@pytest.fixture(scope="module")
+def tuned(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An adapter that SFT left."""
+    trained, _ = small.run("sft", base, tmp_path_factory.mktemp("tuned") / "run", small.ROWS, "prompt_completion")
+    return trained.folder
+
+
+@pytest.mark.parametrize("loss", list(dpo.LOSSES))
+def test_every_loss_learns_to_prefer_the_chosen_answers(loss: str, base: Path, tmp_path: Path) -> None:
+    _, heard = small.run("dpo", base, tmp_path / "run", PAIRS, "preference", loss=loss, label_smoothing=0.1, steps=15)
+    assert heard.values["reward_margin"][0] == pytest.approx(0, abs=1e-6)
+    assert heard.values["reward_margin"][-1] > 0.01
+
+
+@pytest.mark.parametrize(("tuning", "on_adapter"), [("lora", False), ("lora", True), ("full", False), ("full", True)])
+def test_dpo_begins_at_its_own_reference(tuning: str, on_adapter: bool, base: Path, tuned: Path, tmp_path: Path) -> None:
+    adapter = tuned if on_adapter else None
+    trained, heard = small.run("dpo", base, tmp_path / "run", PAIRS, "preference", adapter, tuning=tuning)
+    assert heard.values["loss"][0] == pytest.approx(math.log(2), abs=1e-5)
+    assert heard.values["loss"][-1] < heard.values["loss"][0]
+    assert trained.kind == ("adapter" if tuning == "lora" else "model")
+    assert not (trained.folder / "ref").exists(), "the frozen copy is no part of the result"
