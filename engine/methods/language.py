@@ -149,7 +149,9 @@ def _trainable(training: Training, fresh: bool, implementation: str) -> tuple[An
     settings = training.settings
     model = loading.load_model(training.base, "float32", fresh=fresh, attention=implementation, seed=training.seed)
     if settings.tuning == "full":
-        return (PeftModel.from_pretrained(model, str(training.adapter)).merge_and_unload() if training.adapter else model), None
+        if training.adapter:  # it froze what it rests on
+            model = PeftModel.from_pretrained(model, str(training.adapter)).merge_and_unload().requires_grad_(True)
+        return model, None
     if training.adapter:
         return PeftModel.from_pretrained(model, str(training.adapter), is_trainable=True), None
     return model, LoraConfig(

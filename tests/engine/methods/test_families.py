@@ -71,7 +71,9 @@ def make(folder: Path, family: str) -> Path:
     return folder
 
 
-def run(base: Path, folder: Path, rows: list[dict[str, str]] = ROWS, **settings: object) -> tuple[Any, Silent]:
+def run(
+    base: Path, folder: Path, rows: list[dict[str, str]] = ROWS, adapter: Path | None = None, **settings: object
+) -> tuple[Any, Silent]:
     """Train on the rows; returns what came out and what was reported."""
     folder.mkdir()
     polars.DataFrame(rows).write_parquet(folder / "rows.parquet")
@@ -86,7 +88,7 @@ def run(base: Path, folder: Path, rows: list[dict[str, str]] = ROWS, **settings:
     }
     heard = Silent()
     training = Training(
-        settings=parse_settings(sft.SftSettings, given), base=base, adapter=None, data=folder / "rows.parquet",
+        settings=parse_settings(sft.SftSettings, given), base=base, adapter=adapter, data=folder / "rows.parquet",
         shape="prompt_completion", seed=0, dtype="float32", folder=folder, resume_from=None, reporter=heard,
     )  # fmt: skip
     return sft.train(training), heard
@@ -115,6 +117,14 @@ def test_a_model_of_this_family_learns_is_saved_and_speaks_the_same_when_loaded_
         after = model(input_ids=probe, use_cache=False).logits
     assert torch.isfinite(after).all() and not torch.allclose(before, after, atol=1e-3)
     assert list(trained.folder.glob("*.safetensors")) and not list(trained.folder.glob("*.bin"))
+
+
+def test_full_tuning_goes_on_from_an_adapter(tmp_path: Path) -> None:
+    base = make(tmp_path / "base", "Llama")
+    adapter, first = run(base, tmp_path / "first", steps=20)
+    whole, second = run(base, tmp_path / "second", adapter=adapter.folder, tuning="full")
+    assert whole.kind == "model"
+    assert second.values["loss"][0] < first.values["loss"][0] - 0.1 and second.values["loss"][-1] < second.values["loss"][0]
 
 
 def test_every_way_of_batching_learns_the_same_from_the_same_rows(tmp_path: Path) -> None:
