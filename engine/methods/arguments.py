@@ -21,6 +21,7 @@ class CommonSettings:
     """What any method of gradient descent asks for."""
 
     RATE: ClassVar[float] = 1.0  # the method's share of the learning rate that suits supervised fine-tuning
+    LEAST_ROWS: ClassVar[int] = 1  # rows that have to be computed at once
 
     learning_rate: float = setting(
         0.0, "Size of a step. 0 chooses it from the model's size and the tuning, and says so", low=0, high=1
@@ -96,10 +97,9 @@ def rows_at_once(settings: Any, parameters: int, longest: int, memory: int) -> i
     Counted with activations of about 60 bytes per token and root of the number of weights.
     """
     fitting = int(memory * ACTIVATION_SHARE / (ACTIVATION_BYTES * longest * math.sqrt(max(parameters, 1))))
-    micro = max(1, min(settings.micro_batch or fitting, settings.batch_size))
-    while settings.batch_size % micro:
-        micro -= 1
-    return micro
+    rows = settings.batch_size
+    possible = [n for n in range(settings.LEAST_ROWS, rows + 1) if rows % n == 0]
+    return max((n for n in possible if n <= (settings.micro_batch or fitting)), default=possible[0])
 
 
 def plan(settings: Any, rows: int, parameters: int, dtype: str, device: Device, longest: int) -> Plan:

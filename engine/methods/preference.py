@@ -42,17 +42,28 @@ def pairs(training: Training) -> Judged:
         found = {"prompt_ids": read, "chosen_ids": chosen, "rejected_ids": rejected}
         return found if row.get("margin") is None else found | {"margin": float(row["margin"])}
 
-    return _material(training, encode, "the two answers differ")
+    return _material(training, _rows(training, single=False), encode, "the two answers differ")
 
 
 def labelled(training: Training) -> Judged:
-    """The rows of an ``unpaired`` data set: ``prompt_ids``, ``completion_ids`` and ``label``."""
+    """The rows of an ``unpaired`` data set: ``prompt_ids``, ``completion_ids`` and ``label``. A pair is two such rows."""
 
     def encode(tokenizer: Any, row: Row, stop: str) -> dict[str, Any]:
         read, said = _answer(tokenizer, row, "completion", stop, training.settings.max_length)
         return {"prompt_ids": read, "completion_ids": said, "label": bool(row["label"])}
 
-    return _material(training, encode, "an answer is left")
+    return _material(training, _rows(training, single=True), encode, "an answer is left")
+
+
+def _rows(training: Training, single: bool) -> list[dict[str, Any]]:
+    """The rows as a chat template takes them; with ``single`` each answer of a pair as a row of its own."""
+    import polars
+
+    rows = [shapes.restored(row, training.shape) for row in polars.read_parquet(training.data).iter_rows(named=True)]
+    if not single or training.shape != "preference":
+        return rows
+    sides = (("chosen", True), ("rejected", False))
+    return [row | {"completion": row[side], "label": label} for row in rows for side, label in sides]
 
 
 def _answer(tokenizer: Any, row: Row, column: str, stop: str, limit: int) -> tuple[list[int], list[int]]:
@@ -64,8 +75,9 @@ def _answer(tokenizer: Any, row: Row, column: str, stop: str, limit: int) -> tup
     return whole.input_ids[:begins], whole.input_ids[begins:limit]
 
 
-def _material(training: Training, encode: Callable[[Any, Row, str], dict[str, Any]], wanted: str) -> Judged:
-    import polars
+def _material(
+    training: Training, rows: list[dict[str, Any]], encode: Callable[[Any, Row, str], dict[str, Any]], wanted: str
+) -> Judged:
     from datasets import Dataset
 
     tokenizer = loading.load_tokenizer(training.base)
@@ -74,7 +86,6 @@ def _material(training: Training, encode: Callable[[Any, Row, str], dict[str, An
     sides: tuple[list[dict[str, Any]], list[dict[str, Any]]] = ([], [])
     asked: list[Any] = []
     lost = 0
-    rows = [shapes.restored(row, training.shape) for row in polars.read_parquet(training.data).iter_rows(named=True)]
     for row, held in _split(rows, training.settings.evaluate_share, training.seed):
         try:
             found = encode(tokenizer, row, stop)

@@ -27,6 +27,8 @@ class Kto(Watched, KTOTrainer):
         for start in range(0, len(answers), size):
             block = answers[start : start + size]
             turned += [block[-1], *block[:-1]]
+        if len(answers) % size == 1 and len(answers) > 1:
+            turned[-1] = answers[-2]  # alone in its micro-batch, it would meet its own answer
         return dataset.add_column("KL_completion_ids", turned)
 
 

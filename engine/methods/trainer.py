@@ -145,6 +145,8 @@ class Watched(Trainer):
         """The held-out loss, where rows are held out; the answers to the fixed prompts go to the reporter. Greedy, so no random state is touched."""
         figures = super().evaluate(*args, **kwargs) if self.eval_dataset is not None else {}
         model: Any = self.model
+        if not self.prompts:
+            return figures
         told = batch.complete(model, self.processing_class, [p.ids for p in self.prompts], Sampling(max_tokens=self.tokens))
         for prompt, completion in zip(self.prompts, told, strict=True):
             self.reporter.sample(self.state.global_step, prompt.shown, completion.text)

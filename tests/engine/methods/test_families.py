@@ -45,6 +45,14 @@ def test_a_model_of_this_family_learns_is_saved_and_speaks_the_same_when_loaded_
     assert list(trained.folder.glob("*.safetensors")) and not list(trained.folder.glob("*.bin"))
 
 
+def test_full_tuning_goes_on_from_an_adapter(tmp_path: Path) -> None:
+    base = make(tmp_path / "base", "Llama")
+    adapter, first = run(base, tmp_path / "first", steps=20)
+    whole, second = run(base, tmp_path / "second", adapter=adapter.folder, tuning="full")
+    assert whole.kind == "model"
+    assert second.values["loss"][0] < first.values["loss"][0] - 0.1 and second.values["loss"][-1] < second.values["loss"][0]
+
+
 def test_every_way_of_batching_learns_the_same_from_the_same_rows(tmp_path: Path) -> None:
     base = make(tmp_path / "base", "Llama")
     first = {}

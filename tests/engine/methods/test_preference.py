@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from engine.methods import dpo
+from engine.errors import BadInput
+from engine.methods import arguments, dpo, kto
 from tests.engine.methods import small
 
 pytestmark = pytest.mark.slow
@@ -43,3 +44,34 @@ def test_dpo_begins_at_its_own_reference(tuning: str, on_adapter: bool, base: Pa
     assert heard.values["loss"][-1] < heard.values["loss"][0]
     assert trained.kind == ("adapter" if tuning == "lora" else "model")
     assert not (trained.folder / "ref").exists(), "the frozen copy is no part of the result"
+
+
+LABELLED = [
+    {"prompt": row["prompt"], "completion": row[side], "label": side == "chosen"}
+    for row in PAIRS
+    for side in ("chosen", "rejected")
+]
+
+
+@pytest.mark.parametrize(("tuning", "shape"), [("lora", "unpaired"), ("full", "preference")])
+def test_kto_begins_at_its_own_reference_and_tells_good_from_bad(tuning: str, shape: str, base: Path, tmp_path: Path) -> None:
+    rows = LABELLED if shape == "unpaired" else PAIRS
+    _, heard = small.run("kto", base, tmp_path / "run", rows, shape, tuning=tuning, steps=25, batch_size=8)
+    assert heard.values["kl"][0] == pytest.approx(0, abs=1e-5) and heard.values["loss"][0] == pytest.approx(0.5, abs=1e-5)
+    assert heard.values["reward_margin"][-1] > 0.05
+
+
+def test_a_step_of_kto_never_computes_a_row_alone(base: Path, tmp_path: Path) -> None:
+    asked, _ = small.training("kto", base, tmp_path / "run", LABELLED, "unpaired", batch_size=9, micro_batch=1)
+    assert arguments.rows_at_once(asked.settings, 10**6, 100, 10**9) == 3
+    with pytest.raises(BadInput, match="batch_size takes"):
+        small.training("kto", base, tmp_path / "other", LABELLED, "unpaired", batch_size=1)
+
+
+def test_weights_of_zero_balance_good_and_bad_answers() -> None:
+    few_good = [True] * 10 + [False] * 40
+    assert kto.balanced(few_good, 0, 0) == (4.0, 1.0)
+    assert kto.balanced([not label for label in few_good], 0, 0) == (1.0, 4.0)
+    assert kto.balanced(few_good, 2.0, 0) == (2.0, 0.5)
+    assert kto.balanced(few_good, 0, 1.0) == (4.0, 1.0)
+    assert kto.balanced(few_good, 3.0, 5.0) == (3.0, 5.0)
