@@ -1,6 +1,7 @@
 """What every method does around its trainer: load the weights, choose sizes and steps, train, and save what came out."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from engine.methods.method import Trained, Training
 from storage import files
 
 SAMPLES = 3  # prompts that are answered at every evaluation
+MEASURED = "measured.json"
 SAMPLE_TOKENS = 64  # most tokens of such an answer
 
 
@@ -80,8 +82,13 @@ def watched(training: Training, prompts: Sequence[Prompt]) -> dict[str, Any]:
     }
 
 
-def carry_out(training: Training, trainer: Any, summary: dict[str, Any]) -> Trained:
-    """Train from the checkpoint to resume from, if there is one, measure on the rows held out, and save the weights."""
+def carry_out(
+    training: Training, trainer: Any, summary: dict[str, Any], measured: Callable[[], Mapping[str, Any]] = dict
+) -> Trained:
+    """Train from the checkpoint to resume from, if there is one, measure on the rows held out, and save the weights.
+
+    What ``measured`` finds in the trained model goes into the summary, and into a file beside the weights.
+    """
     reporter, resume = training.reporter, training.resume_from
     reporter.metrics(0, {"planned_steps": trainer.args.max_steps})
     reporter.phase("training")
@@ -94,18 +101,21 @@ def carry_out(training: Training, trainer: Any, summary: dict[str, Any]) -> Trai
         return Trained(training.folder, kind, summary)
     if trainer.eval_dataset is not None:
         summary["held_out_loss"] = trainer.evaluate()["eval_loss"]
+    found = measured()
     reporter.phase("saving")
-    return Trained(save(trainer.model, trainer.processing_class, training), kind, summary)
+    return Trained(save(trainer.model, trainer.processing_class, training, found), kind, summary | found)
 
 
-def save(model: Any, tokenizer: Any, training: Training) -> Path:
-    """The trained weights, in the dtype of the base's files, as safetensors in a sealed folder."""
+def save(model: Any, tokenizer: Any, training: Training, measured: Mapping[str, Any]) -> Path:
+    """The trained weights, in the dtype of the base's files, as safetensors in a sealed folder with what was measured of them."""
     import torch
 
     target, beside = training.folder / "model", training.folder / "model.writing"
     only = {"selected_adapters": ["default"]} if hasattr(model, "peft_config") else {}  # not the frozen copy beside it
     model.to(getattr(torch, loading.files_dtype(training.base))).save_pretrained(beside, **only)
     tokenizer.save_pretrained(beside)
+    if measured:
+        files.write_text(beside / MEASURED, json.dumps(measured, indent=1) + "\n")
     files.seal(beside)
     files.replace_folder(beside, target)
     return target

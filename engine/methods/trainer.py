@@ -35,6 +35,8 @@ NAMES = {
     "rewards/rejected": "reward_rejected",
     "logps/chosen": "logp_chosen",
     "logps/rejected": "logp_rejected",
+    "accuracy": "preference_accuracy",
+    "margin": "reward_margin",
     "logits/chosen": "",
     "logits/rejected": "",
 }

@@ -1,13 +1,16 @@
 """Preference methods on a tiny model: where they start, what they move, and what they refuse."""
 
+import json
 import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from engine.data import tokens
 from engine.errors import BadInput
-from engine.methods import arguments, dpo, kto
+from engine.methods import arguments, dpo, kto, loading
+from engine.rewards import scoring
 from tests.engine.methods import small
 
 pytestmark = pytest.mark.slow
@@ -75,3 +78,27 @@ def test_weights_of_zero_balance_good_and_bad_answers() -> None:
     assert kto.balanced(few_good, 2.0, 0) == (2.0, 0.5)
     assert kto.balanced(few_good, 0, 1.0) == (4.0, 1.0)
     assert kto.balanced(few_good, 3.0, 5.0) == (3.0, 5.0)
+
+
+@pytest.mark.parametrize("tuning", ["lora", "full"])
+def test_a_reward_model_is_tested_on_pairs_it_has_not_seen_and_scores_the_same_when_loaded_back(
+    tuning: str, base: Path, tmp_path: Path
+) -> None:
+    from peft import PeftModel
+
+    trained, heard = small.run("reward", base, tmp_path / "run", PAIRS, "preference", tuning=tuning, steps=30, evaluate_share=0.3)
+    assert heard.values["preference_accuracy"][-1] == 1.0
+    trust = trained.summary["trust"]
+    assert trust["accuracy"]["n"] == 17 and trust["accuracy"]["value"] > 0.9
+    assert trust == json.loads((trained.folder / "measured.json").read_text())["trust"]
+    model = loading.load_model(trained.folder if tuning == "full" else base, "float32", head="reward")
+    if tuning == "lora":
+        model = PeftModel.from_pretrained(model, str(trained.folder))
+    tokenizer = loading.load_tokenizer(base)
+    stop = tokens.stop_text(tokenizer)
+    good, bad = (
+        [tokens.encode_answer(tokenizer, row["prompt"], row[side], stop).input_ids for row in PAIRS]
+        for side in ("chosen", "rejected")
+    )
+    ahead = [c > r for c, r in zip(scoring.scores(model, good, 0), scoring.scores(model, bad, 0), strict=True)]
+    assert sum(ahead) / len(ahead) > 0.9

@@ -58,6 +58,6 @@ def test_the_learning_rate_falls_with_the_size_of_the_model_and_is_higher_for_lo
 def test_a_batch_that_does_not_fit_the_memory_is_accumulated_without_changing_its_size() -> None:
     settings = parse_settings(SftSettings, {"batch_size": 24})
     small = Device("cpu", "CPU", 10**8, bfloat16=False)
-    chosen = plan(settings, 100, 10**8, "auto", "lora", small, longest=512)
+    chosen = plan(settings, 100, 10**8, "auto", small, longest=512)
     assert chosen.micro_batch * chosen.accumulation == 24 and chosen.micro_batch < 24
-    assert plan(settings, 100, 10**6, "auto", "lora", CPU, longest=64).micro_batch == 24
+    assert plan(settings, 100, 10**6, "auto", CPU, longest=64).micro_batch == 24

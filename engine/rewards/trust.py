@@ -1,0 +1,93 @@
+"""Whether a reward model may be believed, from pairs that it was not trained on.
+
+Accuracy alone says little where the longer answer is usually the better one, so the rule "the longer answer wins" is measured
+on the same pairs, and a model that does not beat it has learnt length.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from engine.evaluation import intervals
+from storage.records import Interval
+
+BINS = 5  # of the confidence, from 0.5 to 1
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Pairs of like confidence: what the model says of itself, and how often it is right."""
+
+    confidence: float
+    right: Interval
+
+
+@dataclass(frozen=True)
+class Trust:
+    """What held-out pairs say of a reward model.
+
+    ``accuracy`` is the share of pairs with the chosen answer ahead, ``longer`` the share in which the chosen answer is the
+    longer one, both with ties as a half; ``gain`` is their paired difference. ``length`` is Spearman's rank correlation of
+    reward with tokens over all answers. ``calibration_error`` is the mean distance of confidence and accuracy (Guo et al. 2017).
+    """
+
+    accuracy: Interval
+    longer: Interval
+    gain: Interval
+    length: float
+    calibration: tuple[Bin, ...]
+    calibration_error: float
+
+    @property
+    def beats_length(self) -> bool:
+        """Whether the whole interval of the gain over the length rule lies above 0."""
+        return self.gain.low > 0
+
+    def summary(self) -> dict[str, Any]:
+        """As it is stored with the run and beside the weights."""
+        return asdict(self) | {"calibration": [asdict(b) for b in self.calibration], "beats_length": self.beats_length}
+
+
+def _ahead(first: float, second: float) -> float:
+    return 0.5 if first == second else float(first > second)
+
+
+def test(chosen: Sequence[float], rejected: Sequence[float], tokens: Sequence[tuple[int, int]]) -> Trust:
+    """Judge rewards of chosen and rejected answers, pair by pair; ``tokens`` are the lengths of both answers of each pair.
+
+    BadInput where there is no pair.
+    """
+    right = [_ahead(c, r) for c, r in zip(chosen, rejected, strict=True)]
+    longer = [_ahead(c, r) for c, r in tokens]
+    margins = [c - r for c, r in zip(chosen, rejected, strict=True)]
+    calibration, error = _calibrated(margins)
+    lengths = [length for pair in tokens for length in pair]
+    rewards = [reward for pair in zip(chosen, rejected, strict=True) for reward in pair]
+    return Trust(
+        intervals.of_scores(right), intervals.of_scores(longer), intervals.paired_difference(right, longer),
+        spearman(rewards, lengths), calibration, error,
+    )  # fmt: skip
+
+
+def _calibrated(margins: Sequence[float]) -> tuple[tuple[Bin, ...], float]:
+    """By the Bradley-Terry model the answer ahead by d is the better one with probability 1 / (1 + exp(-d))."""
+    binned: list[list[tuple[float, float]]] = [[] for _ in range(BINS)]
+    for margin in margins:
+        confidence = 1 / (1 + math.exp(-min(abs(margin), 700.0)))
+        place = min(BINS - 1, int((confidence - 0.5) * 2 * BINS))
+        binned[place].append((confidence, _ahead(margin, 0.0)))
+    bins = tuple(
+        Bin(sum(c for c, _ in pairs) / len(pairs), intervals.of_scores([right for _, right in pairs]))
+        for pairs in binned
+        if pairs
+    )
+    return bins, sum(b.right.n * abs(b.confidence - b.right.value) for b in bins) / max(1, len(margins))
+
+
+def spearman(first: Sequence[float], second: Sequence[float]) -> float:
+    """Spearman's rank correlation, ties by their mean rank; 0 where one of the two does not vary."""
+    import polars
+
+    found = polars.select(polars.corr(polars.Series(first), polars.Series(second), method="spearman")).item()
+    return found if math.isfinite(found) else 0.0
