@@ -26,11 +26,15 @@ class Stopped(Exception):
 
 @dataclass(frozen=True)
 class Completion:
-    """One answer without special tokens, its length in tokens, and whether the model ended it or it was cut off."""
+    """One answer: its text without special tokens, all its tokens, and whether the model ended it or it was cut off."""
 
     text: str
-    tokens: int
+    ids: list[int]
     ended: bool
+
+    @property
+    def tokens(self) -> int:
+        return len(self.ids)
 
 
 def generate(
@@ -80,7 +84,7 @@ def complete(
     rooms = [_room(model, prompt, sampling.max_tokens, called(i)) for i, prompt in enumerate(prompts)]
     ends, done = end_tokens(model, tokenizer), 0
     written: dict[int, list[int]] = {}
-    with _answering(model):
+    with answering(model):
         # longest first: where memory does not suffice it shows at once, and not after an hour
         order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i]))
         while order:
@@ -143,7 +147,7 @@ def _room(model: Any, prompt: list[int], wanted: int, name: str) -> int:
 
 
 @contextmanager
-def _answering(model: Any) -> Iterator[None]:
+def answering(model: Any) -> Iterator[None]:
     """The model set to answering, without gradients, and set back as it was: a training run samples in between."""
     import torch
 
@@ -215,4 +219,4 @@ def _padded(prompts: list[list[int]], device: Any) -> tuple[Any, Any]:
 def _completion(tokenizer: Any, ids: list[int], ends: frozenset[int]) -> Completion:
     ended = ids[-1] in ends
     text = tokenizer.decode(ids[:-1] if ended else ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-    return Completion(text, len(ids), ended)
+    return Completion(text, ids, ended)

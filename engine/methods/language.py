@@ -11,7 +11,7 @@ from engine.errors import BadInput
 from engine.generation import batch
 from engine.methods import attention, batching, loading, running
 from engine.methods.method import Trained, Training
-from engine.methods.running import SAMPLE_TOKENS, SAMPLES, Prompt
+from engine.methods.running import SAMPLES, Prompt
 
 PACKING = "bfd_split"  # what is longer than a block goes on in the next one
 LOOKED_AT = 100  # rows among which prompts that leave room are looked for
@@ -106,9 +106,7 @@ def conversations(training: Training) -> Material:
 
 def _asked(training: Training, tokenizer: Any, rows: Iterable[dict[str, Any]]) -> list[Prompt]:
     """The first prompts that leave room for an answer in the model's context; held-out rows come first."""
-    context = loading.context_of(loading.load_config(training.base).to_dict()) or training.settings.max_length
-    prompts = (_prompt(tokenizer, row, training.shape) for row in itertools.islice(rows, LOOKED_AT))
-    return list(itertools.islice((p for p in prompts if len(p.ids) + SAMPLE_TOKENS <= context), SAMPLES))
+    return running.askable(training, (_prompt(tokenizer, row, training.shape) for row in itertools.islice(rows, LOOKED_AT)))
 
 
 def _prompt(tokenizer: Any, row: dict[str, Any], shape: str) -> Prompt:

@@ -8,11 +8,12 @@ from typing import Any
 from engine.data import shapes, tokens
 from engine.errors import BadInput
 from engine.generation import batch
-from engine.methods import loading
+from engine.methods import loading, running
 from engine.methods.method import Training
-from engine.methods.running import SAMPLE_TOKENS, SAMPLES, Prompt
+from engine.methods.running import Prompt
 
 Row = Mapping[str, Any]
+LOOKED_AT = 100  # rows among which prompts that leave room are looked for
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def _material(
             lost += 1
             continue
         sides[held].append(found)
-        if held or len(asked) < SAMPLES:
+        if held or len(asked) < LOOKED_AT:
             asked.insert(0, row["prompt"])  # held-out prompts come first
     if lost:
         training.reporter.log(f"{lost} rows are not used: not within {limit} tokens of them is it so that {wanted}.")
@@ -102,7 +103,7 @@ def _material(
     longest = max(sum(len(v) for k, v in row.items() if k.endswith("_ids")) for side in sides for row in side)
     return Judged(
         Dataset.from_list(sides[0]), Dataset.from_list(sides[1]) if sides[1] else None, tokenizer, longest,
-        _prompts(training, tokenizer, asked),
+        running.askable(training, (_prompt(tokenizer, prompt) for prompt in asked)),
     )  # fmt: skip
 
 
@@ -115,13 +116,6 @@ def _split(rows: list[dict[str, Any]], share: float, seed: int) -> list[tuple[di
     return [(row, shapes.pack(row["prompt"]) in held) for row in rows]
 
 
-def _prompts(training: Training, tokenizer: Any, asked: list[Any]) -> list[Prompt]:
-    """The first prompts that leave room for an answer in the model's context."""
-    context = loading.context_of(loading.load_config(training.base).to_dict()) or training.settings.max_length
-    found = []
-    for prompt in asked:
-        turns = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
-        ids = batch.encode(tokenizer, turns)
-        if len(ids) + SAMPLE_TOKENS <= context:
-            found.append(Prompt(str(turns[-1]["content"]), ids))
-    return found[:SAMPLES]
+def _prompt(tokenizer: Any, prompt: Any) -> Prompt:
+    turns = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
+    return Prompt(str(turns[-1]["content"]), batch.encode(tokenizer, turns))

@@ -1,12 +1,14 @@
 """What every method does around its trainer: load the weights, choose sizes and steps, train, and save what came out."""
 
+import itertools
 import json
-from collections.abc import Callable, Mapping, Sequence
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.methods import arguments, loading
+from engine.methods import arguments, loading, merging
 from engine.methods.method import Trained, Training
 from storage import files
 
@@ -35,15 +37,13 @@ class Ready:
     arguments: dict[str, Any]
 
 
-def ready(
-    training: Training, rows: int, longest: int, *, attention: str = "sdpa", fresh: bool = False, head: str = "language"
-) -> Ready:
+def ready(training: Training, rows: int, longest: int, **loaded: Any) -> Ready:
     """Load what is trained and choose steps and sizes for ``rows`` rows (or blocks), the longest of ``longest`` tokens.
 
-    ``head`` is language, or reward for one number an answer in place of the next token's probabilities.
+    ``loaded`` says how, by the names of ``loading.load_model``.
     """
     settings, reporter, here = training.settings, training.reporter, loading.device()
-    model, lora = _trainable(training, fresh, attention, head)
+    model, lora = _trainable(training, **loaded)
     weights = sum(p.numel() for p in model.parameters())
     chosen = arguments.plan(settings, rows, weights, training.dtype, here, longest)
     reporter.log(f"device: {here.label}")
@@ -53,22 +53,42 @@ def ready(
     return Ready(model, lora, weights, chosen.steps, common)
 
 
-def _trainable(training: Training, fresh: bool, attention: str, head: str) -> tuple[Any, Any]:
-    from peft import LoraConfig, PeftModel
+def _trainable(training: Training, **loaded: Any) -> tuple[Any, Any]:
+    from peft import LoraConfig
 
     settings = training.settings
-    model = loading.load_model(training.base, "float32", fresh=fresh, attention=attention, seed=training.seed, head=head)
-    if training.adapter and settings.tuning == "full":
-        # an adapter freezes what it rests on
-        return PeftModel.from_pretrained(model, str(training.adapter)).merge_and_unload().requires_grad_(True), None
-    if training.adapter:
-        return PeftModel.from_pretrained(model, str(training.adapter), is_trainable=True), None
-    if settings.tuning == "full":
+    model = start(training, **loaded)
+    if settings.tuning == "full" or training.adapter:
         return model, None
     return model, LoraConfig(
         r=settings.lora_rank, lora_alpha=settings.lora_alpha, lora_dropout=settings.lora_dropout,
-        target_modules="all-linear", task_type="CAUSAL_LM" if head == "language" else "SEQ_CLS",
+        target_modules="all-linear", task_type="CAUSAL_LM" if loaded.get("head", "language") == "language" else "SEQ_CLS",
     )  # fmt: skip
+
+
+def start(training: Training, **loaded: Any) -> Any:
+    """The model as training begins: the base, with the adapter to continue on top, which full tuning merges into it.
+
+    The merged weights are written into the run's folder and read from there, because TRL takes the reference of full tuning
+    from where the model says that it came from.
+    """
+    from peft import PeftModel
+
+    base = training.base
+    if training.adapter and training.settings.tuning == "full":
+        base = training.folder / "start"
+        if not (base / files.MANIFEST).exists():
+            merging.merge(training.base, training.adapter, base, "float32")
+    model = loading.load_model(base, "float32", seed=training.seed, **loaded)
+    if training.adapter and training.settings.tuning == "lora":
+        return PeftModel.from_pretrained(model, str(training.adapter), is_trainable=True)
+    return model
+
+
+def askable(training: Training, prompts: Iterable[Prompt]) -> list[Prompt]:
+    """The first few prompts that leave room for an answer in the model's context."""
+    context = loading.context_of(loading.load_config(training.base).to_dict()) or training.settings.max_length
+    return list(itertools.islice((prompt for prompt in prompts if len(prompt.ids) + SAMPLE_TOKENS <= context), SAMPLES))
 
 
 def watched(training: Training, prompts: Sequence[Prompt]) -> dict[str, Any]:
@@ -103,7 +123,8 @@ def carry_out(
         summary["held_out_loss"] = trainer.evaluate()["eval_loss"]
     found = measured()
     reporter.phase("saving")
-    return Trained(save(trainer.model, trainer.processing_class, training, found), kind, summary | found)
+    shutil.rmtree(training.folder / "start", ignore_errors=True)
+    return Trained(save(trainer.model, trainer.processing_class, training, found), kind, {**summary, **found})
 
 
 def save(model: Any, tokenizer: Any, training: Training, measured: Mapping[str, Any]) -> Path:

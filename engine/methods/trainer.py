@@ -9,6 +9,8 @@ import json
 import math
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +51,22 @@ class Watch(TrainerCallback):
         self.reporter = reporter
         self.stopped = False
         self.spent = 0.0
-        self._last = time.perf_counter()
+        self.phases: dict[str, float] = {}  # seconds of this step
+        self._inside: list[float] = []  # seconds that phases within the open ones have taken
+        self._last = self._updating = time.perf_counter()
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Count the seconds meanwhile to a phase of the step, those of phases within it to themselves."""
+        began = time.perf_counter()
+        self._inside.append(0.0)
+        try:
+            yield
+        finally:
+            spent = time.perf_counter() - began
+            self.phases[name] = self.phases.get(name, 0.0) + spent - self._inside.pop()
+            if self._inside:
+                self._inside[-1] += spent
 
     def write(self, path: Path, tokens: int) -> None:
         """Write the counters that a resume takes up."""
@@ -57,11 +74,20 @@ class Watch(TrainerCallback):
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self._last = time.perf_counter()
+        self.phases.clear()
+
+    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._updating = time.perf_counter()
+
+    def on_optimizer_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if self.phases:
+            self.phases["update"] = self.phases.get("update", 0.0) + time.perf_counter() - self._updating
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> Any:
         spent = time.perf_counter() - self._last
         self.spent += spent
-        self.reporter.metrics(state.global_step, {"seconds_per_step": spent, "training_seconds": self.spent})
+        phases = {f"seconds_{name}": value for name, value in self.phases.items()}
+        self.reporter.metrics(state.global_step, {"seconds_per_step": spent, "training_seconds": self.spent, **phases})
         if state.global_step >= state.max_steps:
             return control
         control.should_evaluate = state.global_step % int(args.eval_steps) == 0

@@ -32,6 +32,7 @@ class Silent:
         self.values: dict[str, list[float]] = {}
         self.lines: list[str] = []
         self.asked: list[str] = []
+        self.checkpoints: list[tuple[int, Path]] = []
 
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
         for series, value in values.items():
@@ -45,7 +46,8 @@ class Silent:
     def sample(self, step: int, prompt: str, text: str) -> None:
         self.asked.append(prompt)
 
-    def checkpoint(self, step: int, folder: Path, keep: int = 0) -> None: ...
+    def checkpoint(self, step: int, folder: Path, keep: int = 0) -> None:
+        self.checkpoints.append((step, folder))
 
     def flush(self) -> None: ...
 

@@ -15,7 +15,7 @@ from tests.engine.methods.small import FAMILIES, ROWS, Silent, make
 pytestmark = pytest.mark.slow
 
 
-def run(base: Path, folder: Path, rows: list[dict[str, str]] = ROWS, **settings: object) -> tuple[Any, Silent]:
+def run(base: Path, folder: Path, rows: list[dict[str, str]] = ROWS, **settings: Any) -> tuple[Any, Silent]:
     """Fine-tune on the rows."""
     return small.run("sft", base, folder, rows, "prompt_completion", **settings)
 

@@ -8,14 +8,14 @@ from engine.errors import BadInput
 from engine.methods import METHODS
 from engine.methods.arguments import auto_learning_rate, plan
 from engine.methods.loading import Device
-from engine.methods.method import parse_settings, settings_of
+from engine.methods.method import Method, parse_settings, settings_of
 from engine.methods.sft import SftSettings
 
 CPU = Device("cpu", "CPU", 16 * 10**9, bfloat16=False)
 
 
 @pytest.mark.parametrize("method", METHODS.values(), ids=lambda m: m.name)
-def test_every_setting_has_help_and_a_default_within_its_own_bounds(method) -> None:
+def test_every_setting_has_help_and_a_default_within_its_own_bounds(method: Method) -> None:
     for setting in settings_of(method.settings):
         assert setting.help and setting.group
         assert setting.parse(setting.default) == setting.default

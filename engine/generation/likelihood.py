@@ -1,0 +1,29 @@
+"""How likely a model finds answers that are given to it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from engine.generation.batch import answering
+
+TOKENS_AT_ONCE = 8_192
+
+
+def log_likelihoods(model: Any, prompts: Sequence[list[int]], answers: Sequence[list[int]]) -> list[float]:
+    """The log-probability in nats of each whole answer after its prompt, both as tokens, in their order."""
+    import torch
+
+    found = [0.0] * len(prompts)
+    rows = [prompt + answer for prompt, answer in zip(prompts, answers, strict=True)]
+    order = sorted(range(len(rows)), key=lambda i: -len(rows[i]))
+    with answering(model):
+        while order:
+            width = len(rows[order[0]])
+            size = max(1, TOKENS_AT_ONCE // width)
+            here, order = order[:size], order[size:]
+            ids = torch.tensor([rows[i] + [0] * (width - len(rows[i])) for i in here], device=model.device)
+            mask = torch.tensor([[1] * len(rows[i]) + [0] * (width - len(rows[i])) for i in here], device=model.device)
+            logits = model(input_ids=ids, attention_mask=mask, use_cache=False).logits[:, :-1].float()
+            each = logits.log_softmax(-1).gather(-1, ids[:, 1:, None]).squeeze(-1)
+            for place, i in enumerate(here):
+                found[i] = float(each[place, len(prompts[i]) - 1 : len(rows[i]) - 1].sum())
+    return found

@@ -1,0 +1,73 @@
+"""Group relative policy optimisation: answers to one prompt are compared with each other, and the better ones made likelier."""
+
+from dataclasses import dataclass
+
+from engine.methods import rollouts, running
+from engine.methods.method import Method, Trained, Training, setting
+from engine.methods.rollouts import RolloutSettings
+
+VARIANTS = {
+    "grpo": "Each answer counts alike, whatever its length (Shao et al. 2024)",
+    "dapo": "Each token counts alike over the batch (Yu et al. 2025): long answers are not favoured; the first to try",
+    "dr_grpo": "Divided by a constant, so that neither length nor ease of a prompt tilts it (Liu et al. 2025); set scale to none",
+    "gspo": "One ratio for a whole answer (Zheng et al. 2025): steadier for mixtures of experts",
+    "cispo": "Clips the weight and not the gradient (MiniMax 2025): rare tokens still learn",
+}
+SCALES = {
+    "group": "Rewards divided by their spread among the answers to the prompt",
+    "batch": "Divided by their spread over the whole batch",
+    "none": "Only the mean is taken off",
+}
+
+
+@dataclass(frozen=True)
+class GrpoSettings(RolloutSettings):
+    """Settings of group relative policy optimisation."""
+
+    loss: str = setting("dapo", "Which variant of the loss", choices=VARIANTS, group="Update")
+    epsilon_high: float = setting(
+        0.28, "The same upwards, wider so that rare tokens can grow (Yu et al. 2025)", low=0.001, high=10, group="Update"
+    )
+    scale: str = setting("group", "What an answer's reward is divided by", choices=SCALES, group="Update")
+
+
+def train(training: Training) -> Trained:
+    """Optimise the reward of the model's own answers to the prompts of the data set."""
+    from trl import GRPOConfig
+
+    from engine.methods.rollout_trainers import Grpo
+
+    settings = training.settings
+    material = rollouts.asked(training)
+    training.reporter.phase("loading")
+    ready = rollouts.ready(training, material)
+    whole = settings.loss == "gspo"
+    trainer = Grpo(
+        model=ready.model,
+        args=GRPOConfig(
+            **ready.arguments,
+            **rollouts.arguments(training, material),
+            loss_type="grpo" if whole else settings.loss,
+            importance_sampling_level="sequence" if whole else "token",
+            epsilon_high=settings.epsilon_high,
+            scale_rewards=settings.scale,
+        ),
+        train_dataset=material.train,
+        processing_class=material.tokenizer,
+        peft_config=ready.lora,
+        material=material,
+        **running.watched(training, material.prompts),
+    )
+    return running.carry_out(
+        training, trainer, {"weights": ready.weights}, lambda: rollouts.measured(training, trainer, material)
+    )
+
+
+METHOD = Method(
+    name="grpo",
+    title="Group relative policy optimisation",
+    summary="Reinforcement learning without a value model: several answers to a prompt are rewarded and compared with each other.",
+    shapes=("prompt",),
+    settings=GrpoSettings,
+    train=train,
+)

@@ -1,0 +1,49 @@
+"""REINFORCE with a leave-one-out baseline: an answer counts by how much better it is than the mean of the others."""
+
+from dataclasses import dataclass
+
+from engine.methods import rollouts, running
+from engine.methods.method import Method, Trained, Training, setting
+from engine.methods.rollouts import RolloutSettings
+
+
+@dataclass(frozen=True)
+class RlooSettings(RolloutSettings):
+    """Settings of REINFORCE leave-one-out."""
+
+    answers: int = setting(4, "Answers to each prompt, each compared with the others", low=2, high=1024, group="Answers")
+    whiten: bool = setting(False, "Bring the advantages of a batch to mean 0 and variance 1", group="Update")
+
+
+def train(training: Training) -> Trained:
+    """Optimise the reward of the model's own answers to the prompts of the data set."""
+    from trl import RLOOConfig
+
+    from engine.methods.rollout_trainers import Rloo
+
+    settings = training.settings
+    material = rollouts.asked(training)
+    training.reporter.phase("loading")
+    ready = rollouts.ready(training, material)
+    trainer = Rloo(
+        model=ready.model,
+        args=RLOOConfig(**ready.arguments, **rollouts.arguments(training, material), normalize_advantages=settings.whiten),
+        train_dataset=material.train,
+        processing_class=material.tokenizer,
+        peft_config=ready.lora,
+        material=material,
+        **running.watched(training, material.prompts),
+    )
+    return running.carry_out(
+        training, trainer, {"weights": ready.weights}, lambda: rollouts.measured(training, trainer, material)
+    )
+
+
+METHOD = Method(
+    name="rloo",
+    title="REINFORCE leave-one-out",
+    summary="The simplest policy gradient: whole answers, rewarded and compared with the mean of the others to the same prompt.",
+    shapes=("prompt",),
+    settings=RlooSettings,
+    train=train,
+)

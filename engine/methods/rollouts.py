@@ -1,0 +1,157 @@
+"""What reinforcement learning methods have in common: prompts, answers of the model itself, and rewards for them."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from engine.data import shapes
+from engine.errors import BadInput
+from engine.evaluation import intervals
+from engine.generation import batch, likelihood
+from engine.generation.answers import Sampling
+from engine.methods import loading, running
+from engine.methods.arguments import CommonSettings, LoraSettings
+from engine.methods.method import Training, setting
+from engine.methods.running import Prompt
+from engine.rewards import recipe
+from engine.rewards.recipe import Part
+from engine.rewards.table import Answer
+
+LOOKED_AT = 64  # held-out prompts that are answered at each evaluation
+JUDGED = 200  # held-out prompts on which the end is measured
+
+
+@dataclass(frozen=True)
+class RolloutSettings(LoraSettings, CommonSettings):
+    """Settings that all methods of reinforcement learning share."""
+
+    RATE: ClassVar[float] = 0.2
+
+    epochs: float = setting(1.0, "How often every prompt is asked; used when steps is 0", low=0.01, high=1000)
+    batch_size: int = setting(64, "Answers per optimiser step; a multiple of answers", low=2, high=65_536)
+    answers: int = setting(8, "Answers to each prompt, compared with each other", low=2, high=1024, group="Answers")
+    max_answer: int = setting(64, "Longest answer in tokens; what goes on is cut there", low=1, high=131_072, group="Answers")
+    temperature: float = setting(1.0, "How freely answers are drawn", low=0.01, high=10, group="Answers")
+    top_p: float = setting(1.0, "Share of the likeliest tokens to draw from", low=0.01, high=1, group="Answers")
+    rewards: str = setting(
+        "check", "What an answer is worth: a weighted sum like check + 0.2 * ended; see the table of rewards", group="Reward"
+    )
+    beta: float = setting(
+        0.02, "Weight of the divergence from the start, per token; 0 does without a reference", low=0, high=100, group="Reward"
+    )
+    iterations: int = setting(1, "Updates on each batch of answers", low=1, high=100, group="Update")
+    epsilon: float = setting(0.2, "How far the policy's ratio may leave 1 in an update", low=0.001, high=1, group="Update")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Prompts to train on, those held out with their tokens, and the rewards of answers to them."""
+
+    train: Any  # rows of prompt (turns) and place (in ``rows``)
+    rows: list[dict[str, Any]]
+    held_out: list[dict[str, Any]]
+    held_out_ids: list[list[int]]
+    parts: tuple[Part, ...]
+    tokenizer: Any
+    longest: int
+    prompts: list[Prompt]
+
+
+def asked(training: Training) -> Asked:
+    """The rows of a ``prompt`` data set. Prompts longer than ``max_length`` are left out, and the log says how many.
+
+    BadInput when the reward cannot be read, reads a column that is not there, or when no prompt is left.
+    """
+    import polars
+    from datasets import Dataset
+
+    settings = training.settings
+    if settings.batch_size % settings.answers:
+        raise BadInput(
+            f"batch_size is {settings.batch_size} answers and each prompt gets {settings.answers}: "
+            f"take a multiple, such as {settings.answers * max(1, settings.batch_size // settings.answers)}."
+        )
+    parts = recipe.parse(settings.rewards)
+    frame = polars.read_parquet(training.data).sample(fraction=1, shuffle=True, seed=training.seed)
+    recipe.needs(parts, frame.columns)
+    tokenizer = loading.load_tokenizer(training.base)
+    training.reporter.phase("tokenizing")
+    rows, ids = [], []
+    for row in frame.iter_rows(named=True):
+        row = shapes.restored(row, training.shape)
+        row["prompt"] = [{"role": "user", "content": row["prompt"]}] if isinstance(row["prompt"], str) else row["prompt"]
+        tokens = batch.encode(tokenizer, row["prompt"])
+        if len(tokens) <= settings.max_length:
+            rows.append(row)
+            ids.append(tokens)
+    if len(rows) < len(frame):
+        training.reporter.log(f"{len(frame) - len(rows)} prompts are longer than {settings.max_length} tokens and are not asked.")
+    held = int(len(rows) * settings.evaluate_share)
+    if len(rows) == held:
+        raise BadInput(f"No prompt has at most {settings.max_length} tokens. Raise max_length.")
+    shown = (Prompt(str(row["prompt"][-1]["content"]), i) for row, i in zip(rows, ids, strict=True))
+    train = Dataset.from_list([{"prompt": row["prompt"], "place": held + i} for i, row in enumerate(rows[held:])])
+    return Asked(train, rows, rows[:held], ids[:held], parts, tokenizer, max(map(len, ids)), running.askable(training, shown))
+
+
+def ready(training: Training, material: Asked) -> running.Ready:
+    """The model and the arguments; the steps come from prompts times answers."""
+    settings = training.settings
+    rows = len(material.train) * settings.answers
+    return running.ready(training, rows, material.longest + settings.max_answer)
+
+
+def arguments(training: Training, material: Asked) -> dict[str, Any]:
+    """What TRL's configurations of GRPO and RLOO share, beside the trainer's own arguments."""
+    settings = training.settings
+    return {
+        "num_generations": settings.answers,
+        "max_completion_length": settings.max_answer,
+        "temperature": settings.temperature,
+        "top_p": settings.top_p,
+        "beta": settings.beta,
+        "num_iterations": settings.iterations,
+        "epsilon": settings.epsilon,
+        "reward_weights": [part.weight for part in material.parts],
+    }
+
+
+def rewarded(material: Asked, rows: Sequence[dict[str, Any]], told: Sequence[Any]) -> list[float | None]:
+    """The reward of each completion to each row."""
+    answers = [Answer(row, t.text, t.tokens, t.ended) for row, t in zip(rows, told, strict=True)]
+    return recipe.total(material.parts, recipe.scores(material.parts, answers))
+
+
+def greedy(trainer: Any, material: Asked, count: int) -> list[float]:
+    """The rewards of greedy answers to the first held-out prompts; those that no reward can judge are left out."""
+    told = batch.complete(
+        trainer.model, material.tokenizer, material.held_out_ids[:count], Sampling(max_tokens=trainer.max_completion_length)
+    )
+    return [r for r in rewarded(material, material.held_out[:count], told) if r is not None]
+
+
+def measured(training: Training, trainer: Any, material: Asked) -> dict[str, Any]:
+    """Reward on held-out prompts, and how far answers have moved: the KL divergence from the start, a whole answer at a time."""
+    if not material.held_out:
+        return {}
+    rewards = greedy(trainer, material, JUDGED)
+    drawn = Sampling(max_tokens=training.settings.max_answer, temperature=1.0, seed=training.seed)
+    prompts = material.held_out_ids[:JUDGED]
+    told = batch.complete(trainer.model, material.tokenizer, prompts, drawn)
+    start = running.start(training)
+    moved = [
+        now - before
+        for now, before in zip(
+            likelihood.log_likelihoods(trainer.model, prompts, [t.ids for t in told]),
+            likelihood.log_likelihoods(start, prompts, [t.ids for t in told]),
+            strict=True,
+        )
+    ]
+    mean = sum(moved) / len(moved)
+    spread = math.sqrt(sum((m - mean) ** 2 for m in moved) / max(1, len(moved) - 1) / len(moved))
+    found: dict[str, Any] = {"kl_answer": mean, "kl_answer_error": spread, "held_out_prompts": len(prompts)}
+    if rewards and all(0 <= r <= 1 for r in rewards):
+        score = intervals.of_scores(rewards)
+        return found | {"held_out_reward": score.value, "held_out_reward_low": score.low, "held_out_reward_high": score.high}
+    return found | {"held_out_reward": sum(rewards) / len(rewards)} if rewards else found

@@ -1,0 +1,52 @@
+"""The one table of rewards: what an answer can be given a number for. A new reward is one entry here."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from engine.evaluation import scorers
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer to be rewarded: the row it answers, its text, its tokens, and whether the model ended it by itself."""
+
+    row: Mapping[str, Any]
+    text: str
+    tokens: int
+    ended: bool
+
+
+Reward = Callable[[Sequence[Answer]], list[float | None]]  # None: it cannot say
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of reward: what it rewards, the arguments it takes with their defaults, and how it is made from them."""
+
+    name: str
+    help: str
+    arguments: Mapping[str, Any]
+    make: Callable[..., Reward]
+    needs: tuple[str, ...] = ()  # columns of the data
+
+
+def _each(score: Callable[[Answer], float | None]) -> Reward:
+    return lambda answers: [score(answer) for answer in answers]
+
+
+def _check() -> Reward:
+    return _each(lambda answer: scorers.score(scorers.validate(answer.row["check"]), answer.text, answer.row))
+
+
+def _ended() -> Reward:
+    return _each(lambda answer: float(answer.ended))
+
+
+REWARDS = {
+    kind.name: kind
+    for kind in (
+        Kind("check", "1 where the answer passes the row's own check, else 0", {}, _check, ("check",)),
+        Kind("ended", "1 where the model ended its answer by itself within max_answer tokens, else 0", {}, _ended),
+    )
+}

@@ -1,0 +1,96 @@
+"""Reinforcement learning on a tiny model: rewards rise, phases add up, what is refused, what a checkpoint brings back."""
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors.torch import load_file
+
+from engine.errors import BadInput
+from engine.methods import METHODS, loading
+from tests.engine.methods import small
+
+pytestmark = pytest.mark.slow
+
+METHOD_NAMES = ("ppo", "rloo", "grpo")
+# an answer is good when it holds one of these letters: something that random weights do now and then
+CHECK = json.dumps({"kind": "contains", "value": ["e", "i", "n"], "match": "any"})
+ROWS: list[dict[str, Any]] = [{"prompt": f"What is {i} plus one?", "check": CHECK} for i in range(1, 60)]
+FAST = {"max_answer": 6, "batch_size": 32, "steps": 12, "learning_rate": 5e-3, "evaluations": 1}
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small.make(tmp_path_factory.mktemp("family") / "base", "Qwen3")
+
+
+@pytest.mark.parametrize("tuning", ["lora", "full"])
+@pytest.mark.parametrize("method", METHOD_NAMES)
+def test_the_reward_rises_and_the_phases_make_up_the_step(method: str, tuning: str, base: Path, tmp_path: Path) -> None:
+    given = {**FAST, "steps": 40 if tuning == "full" else 6, "learning_rate": 1e-2, "evaluate_share": 0.2}
+    trained, heard = small.run(method, base, tmp_path / "run", ROWS, "prompt", tuning=tuning, **given)
+    if tuning == "full":  # the frozen head of a random model lets an adapter move no token far
+        rewards = heard.values["reward"]
+        assert sum(rewards[-5:]) / 5 > sum(rewards[:5]) / 5 + 0.2
+    else:
+        moved = {name: bool(value.any()) for name, value in load_file(trained.folder / "adapter_model.safetensors").items()}
+        assert moved and all(moved.values())
+    assert trained.summary["held_out_prompts"] == 11 and trained.summary["kl_answer"] != 0
+    spent = [sum(heard.values[f"seconds_{name}"]) for name in ("generation", "reward", "scoring", "update")]
+    assert 0.95 < sum(spent) / sum(heard.values["seconds_per_step"]) <= 1.0
+    names = {p.name for p in trained.folder.iterdir()}
+    assert "measured.json" in names and "value_head.safetensors" not in names
+    loading.load_model(trained.folder if tuning == "full" else base, "float32")
+
+
+@pytest.mark.parametrize("method", METHOD_NAMES)
+def test_at_its_first_step_the_policy_is_its_reference(method: str, base: Path, tmp_path: Path) -> None:
+    adapter, _ = small.run("sft", base, tmp_path / "sft", small.ROWS, "prompt_completion")
+    for tuning in ("lora", "full"):
+        _, heard = small.run(
+            method, base, tmp_path / tuning, ROWS, "prompt", adapter.folder, tuning=tuning, **{**FAST, "steps": 2}
+        )
+        series = "kl_answer" if method == "ppo" else "kl"
+        assert heard.values[series][0] == pytest.approx(0, abs=1e-6)
+
+
+def test_ppo_takes_up_its_value_head_and_its_coefficient_from_a_checkpoint(base: Path, tmp_path: Path) -> None:
+    settings = {**FAST, "steps": 4, "kl_target": 0.01, "iterations": 1}
+    for tuning in ("lora", "full"):
+        asked, whole = small.training("ppo", base, tmp_path / f"{tuning}-whole", ROWS, "prompt", tuning=tuning, **settings)
+        METHODS["ppo"].train(asked)
+        asked, first = small.training(
+            "ppo", base, tmp_path / f"{tuning}-parts", ROWS, "prompt", tuning=tuning, **{**settings, "checkpoints": 1}
+        )
+        METHODS["ppo"].train(asked)
+        step, folder = first.checkpoints[0]
+        again, second = small.training("ppo", base, tmp_path / f"{tuning}-again", ROWS, "prompt", tuning=tuning, **settings)
+        METHODS["ppo"].train(replace(again, resume_from=folder))
+        for series in ("value", "kl_coefficient", "reward", "loss"):
+            assert second.values[series] == whole.values[series][step:], series
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"batch_size": 30, "answers": 8}, "take a multiple, such as 24"),
+        ({"rewards": "chekc"}, "there is no reward 'chekc'"),
+        ({"rewards": "check + "}, "cannot be read"),
+        ({"rewards": "check * ended"}, "a product needs a number"),
+        ({"rewards": "check + 2 * check"}, "names the same reward twice"),
+        ({"rewards": "check(value=3)"}, "takes no arguments, not value"),
+        ({"rewards": "__import__('os').system('id')"}, "cannot be used"),
+        ({"max_length": 8}, "Raise max_length"),
+    ],
+)
+def test_what_cannot_work_is_refused_with_what_would(given: dict[str, Any], said: str, base: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=re.escape(said)):
+        small.run("grpo", base, tmp_path / "run", ROWS, "prompt", **{**FAST, **given})
+
+
+def test_a_reward_that_reads_a_missing_column_is_refused(base: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="reads the column 'check', and the data has only prompt"):
+        small.run("grpo", base, tmp_path / "run", [{"prompt": "Say it."}] * 9, "prompt", **FAST)
