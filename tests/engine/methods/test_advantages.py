@@ -41,7 +41,7 @@ class Batch:
         rewards, found = self.rewards(), numpy.zeros_like(self.mask)
         for i in range(len(found)):
             places = self.places(i)
-            ahead = [self.values[i, t] for t in places[1:]] + [0.0]
+            ahead = [*(self.values[i, t] for t in places[1:]), 0.0][: len(places)]
             deltas = [rewards[i, t] + GAMMA * v - self.values[i, t] for t, v in zip(places, ahead, strict=True)]
             for k, t in enumerate(places):
                 found[i, t] = sum((GAMMA * LAM) ** j * delta for j, delta in enumerate(deltas[k:]))
