@@ -1,6 +1,6 @@
 """The one table of training methods. A new method is one file here and one line in METHODS."""
 
-from engine.methods import dpo, grpo, kto, ppo, pretrain, reward, rloo, sft
+from engine.methods import dpo, grpo, kto, ppo, pretrain, rejection, reward, rloo, sft
 
 METHODS = {
     method.name: method
@@ -13,5 +13,6 @@ METHODS = {
         ppo.METHOD,
         rloo.METHOD,
         grpo.METHOD,
+        rejection.METHOD,
     )
 }

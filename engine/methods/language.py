@@ -37,7 +37,7 @@ def _column(lists: Sequence[Any]) -> Any:
     return pyarrow.LargeListArray.from_arrays(pyarrow.array(offsets), pyarrow.array(values))
 
 
-def _arrow(rows: Sequence[Any], labels: Sequence[Any]) -> Any:
+def arrow(rows: Sequence[Any], labels: Sequence[Any]) -> Any:
     """Lists of token ids as a datasets.Dataset, without a Python object per token."""
     import pyarrow
     from datasets import Dataset
@@ -66,7 +66,7 @@ def blocks(training: Training) -> Material:
         raise BadInput("The data set holds no text to train on.")
     beginnings = [text[: len(text) // 2][:200] for text in (texts[:held] if held else texts)[:SAMPLES].to_list()]
     asked = [Prompt(text, tokenizer(text, add_special_tokens=False)["input_ids"]) for text in beginnings if text]
-    return Material(_arrow(rows, rows), _arrow(out, out), tokenizer, [len(r) for r in rows], asked)
+    return Material(arrow(rows, rows), arrow(out, out), tokenizer, [len(r) for r in rows], asked)
 
 
 def conversations(training: Training) -> Material:
@@ -98,8 +98,8 @@ def conversations(training: Training) -> Material:
     useful = (frame.row(i, named=True) for i, row in zip(order, encoded, strict=True) if row)
     asked = _asked(training, tokenizer, useful)
     return Material(
-        _arrow([e.input_ids for e in rows], [e.labels for e in rows]),
-        _arrow([e.input_ids for e in out], [e.labels for e in out]),
+        arrow([e.input_ids for e in rows], [e.labels for e in rows]),
+        arrow([e.input_ids for e in out], [e.labels for e in out]),
         tokenizer, [len(e.input_ids) for e in rows], asked,
     )  # fmt: skip
 

@@ -67,11 +67,6 @@ def asked(training: Training) -> Asked:
     from datasets import Dataset
 
     settings = training.settings
-    if settings.batch_size % settings.answers:
-        raise BadInput(
-            f"batch_size is {settings.batch_size} answers and each prompt gets {settings.answers}: "
-            f"take a multiple, such as {settings.answers * max(1, settings.batch_size // settings.answers)}."
-        )
     parts = recipe.parse(settings.rewards)
     frame = polars.read_parquet(training.data).sample(fraction=1, shuffle=True, seed=training.seed)
     recipe.needs(parts, frame.columns)
@@ -98,6 +93,11 @@ def asked(training: Training) -> Asked:
 def ready(training: Training, material: Asked) -> running.Ready:
     """The model and the arguments; the steps come from prompts times answers."""
     settings = training.settings
+    if settings.batch_size % settings.answers:
+        raise BadInput(
+            f"batch_size is {settings.batch_size} answers and each prompt gets {settings.answers}: "
+            f"take a multiple, such as {settings.answers * max(1, settings.batch_size // settings.answers)}."
+        )
     rows = len(material.train) * settings.answers
     return running.ready(training, rows, material.longest + settings.max_answer)
 

@@ -6,10 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import polars
 import pytest
 from safetensors.torch import load_file
 
-from engine.errors import BadInput
+from engine.errors import BadInput, RunFailed
 from engine.methods import METHODS, loading
 from tests.engine.methods import small
 
@@ -94,3 +95,21 @@ def test_what_cannot_work_is_refused_with_what_would(given: dict[str, Any], said
 def test_a_reward_that_reads_a_missing_column_is_refused(base: Path, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="reads the column 'check', and the data has only prompt"):
         small.run("grpo", base, tmp_path / "run", [{"prompt": "Say it."}] * 9, "prompt", **FAST)
+
+
+def test_rejection_sampling_learns_from_its_best_answers_and_keeps_them_all(base: Path, tmp_path: Path) -> None:
+    given = {"answers": 6, "max_answer": 6, "steps": 20, "batch_size": 8, "learning_rate": 1e-2, "tuning": "full"}
+    asked, heard = small.training("rejection", base, tmp_path / "run", ROWS, "prompt", **given)
+    trained = METHODS["rejection"].train(asked)
+    samples = polars.read_parquet(tmp_path / "run" / "samples.parquet")
+    assert len(samples) == 59 * 6 == trained.summary["sampled"]
+    assert trained.summary["reward_kept"] == 1.0 > trained.summary["reward"] and 10 < trained.summary["kept"] < 59
+    assert heard.values["loss"][-1] < heard.values["loss"][0]
+    drawn = samples.filter(polars.col("reward") > 0)
+    assert all(any(letter in text for letter in "ein") for text in drawn["text"])
+
+
+def test_rejection_sampling_says_so_when_no_answer_is_worth_learning(base: Path, tmp_path: Path) -> None:
+    rows = [{"prompt": "Say it.", "check": json.dumps({"kind": "exact", "value": "never said by chance"})}] * 9
+    with pytest.raises(RunFailed, match="None of the 18 answers is worth more than 0"):
+        small.run("rejection", base, tmp_path / "run", rows, "prompt", answers=2, max_answer=6)
