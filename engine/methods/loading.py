@@ -114,6 +114,10 @@ def _cannot_load(base: str | Path, problem: Exception) -> Exception:
         )
     if "safetensors" in text:
         return BadInput(f"{base} has no safetensors weights. Other formats can carry code and are not read. Convert it first.")
+    if "tokenizer" in text and Path(base).exists():
+        return BadInput(
+            f"The folder {base} holds no tokenizer that can be read. Fetch or copy tokenizer.json beside the weights."
+        )
     if Path(base).exists():
         return BadInput(f"The folder {base} does not hold a model that can be loaded: {text.splitlines()[0]}")
     return Unreachable(

@@ -116,6 +116,9 @@ def test_a_model_that_brings_code_or_other_weights_than_safetensors_is_refused_w
     with pytest.raises(BadInput, match="code of its own"):
         loading.load_config(base)
     (base / "config.json").write_text(json.dumps(config))
+    (base / "tokenizer.json").rename(base / "elsewhere.json")
+    with pytest.raises(BadInput, match="no tokenizer that can be read"):
+        loading.load_tokenizer(base)
     (base / "model.safetensors").rename(base / "pytorch_model.bin")
     with pytest.raises(BadInput, match="safetensors"):
         loading.load_model(base, "float32")
