@@ -130,9 +130,10 @@ def carry_out(
 def save(model: Any, tokenizer: Any, training: Training, measured: Mapping[str, Any]) -> Path:
     """The trained weights, in the dtype of the base's files, as safetensors in a sealed folder with what was measured of them."""
     import torch
+    from peft import PeftModel
 
     target, beside = training.folder / "model", training.folder / "model.writing"
-    only = {"selected_adapters": ["default"]} if hasattr(model, "peft_config") else {}  # not the frozen copy beside it
+    only = {"selected_adapters": ["default"]} if isinstance(model, PeftModel) else {}  # not the frozen copy beside it
     model.to(getattr(torch, loading.files_dtype(training.base))).save_pretrained(beside, **only)
     tokenizer.save_pretrained(beside)
     if measured:
