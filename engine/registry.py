@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from engine import names
-from engine.errors import BadInput, NotFound, TryLater
+from engine.errors import BadInput, NotFound, TryLater, WrongShape
 from engine.generation import fingerprint as prints
 from engine.hub import INDEX, PARTS, weights_of
 from engine.jobs import checkpoints
@@ -30,6 +30,17 @@ def find(home: Home, reference: str) -> Model:
     if model is None:
         names = ", ".join(m.name for m in models.all(home)) or "none yet"
         raise NotFound(f"There is no model {reference!r}. The models are: {names}.")
+    return model
+
+
+def speaker(home: Home, reference: str) -> Model:
+    """The model of that name or #id; WrongShape when it does not speak but gives answers a number."""
+    model = find(home, reference)
+    if model.task != "language":
+        raise WrongShape(
+            f"{model.name} is a reward model: it gives answers a number and writes none. Name it in the reward of a run "
+            "(model + 0.1 * ended) and choose a language model here."
+        )
     return model
 
 
@@ -119,8 +130,14 @@ def register_folder(home: Home, folder: Path, name: str, source: str, license: s
     return models.insert(
         home, name=name, kind="model", path=str(folder), base_id=None, run_id=None,
         fingerprint=mark, parameters=parameters, bytes=files.size(folder), dtype=dtype, context=context,
-        license=license, template=template.source, source=source,
+        license=license, template=template.source, source=source, task="reward" if _scores(config) else "language",
     )  # fmt: skip
+
+
+def _scores(config: dict[str, Any]) -> bool:
+    """Whether a configuration is that of a reward model: a classifier with a single output."""
+    architectures = config.get("architectures") or [""]
+    return str(architectures[0]).endswith("ForSequenceClassification") and len(config.get("id2label") or "12") == 1
 
 
 def register_trained(home: Home, run: Run, start: Model, trained: Trained) -> Model:
@@ -135,7 +152,7 @@ def register_trained(home: Home, run: Run, start: Model, trained: Trained) -> Mo
         home, name=run.name, kind=trained.kind, path=str(trained.folder), base_id=base_id, run_id=run.id,
         fingerprint=prints.fingerprint(base, adapter, template.text, start.dtype), parameters=_count_parameters(trained.folder),
         bytes=files.size(trained.folder), dtype=start.dtype, context=start.context, license=start.license,
-        template=template.source, source=f"run {run.id}",
+        template=template.source, source=f"run {run.id}", task=str(trained.summary.get("task", "language")),
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from storage.records import Model
 
 COLUMNS = (
     "name", "kind", "path", "base_id", "run_id", "fingerprint", "parameters", "bytes", "dtype", "context", "license",
-    "template", "source", "created_at",
+    "template", "source", "created_at", "task",
 )  # fmt: skip
 INSERT = f"INSERT INTO model ({', '.join(COLUMNS)}) VALUES ({', '.join(':' + c for c in COLUMNS)}) RETURNING *"
 DEPENDENTS = "SELECT * FROM model WHERE base_id = ? ORDER BY id"
@@ -21,7 +21,7 @@ def insert(home: Home, **values: Any) -> Model:
         name, n = values["name"], 2
         while name in taken:
             name, n = f"{values['name']}-{n}", n + 1
-        row = connection.execute(INSERT, {**values, "name": name, "created_at": db.now()}).fetchone()
+        row = connection.execute(INSERT, {"task": "language", **values, "name": name, "created_at": db.now()}).fetchone()
         return Model(**dict(row))
 
 
@@ -44,9 +44,10 @@ def find(home: Home, reference: str) -> Model | None:
     return Model(**dict(found)) if found else None
 
 
-def all(home: Home) -> list[Model]:
-    """Every model, newest first."""
-    return [Model(**dict(r)) for r in db.rows(home, "SELECT * FROM model ORDER BY id DESC")]
+def all(home: Home, task: str | None = None) -> list[Model]:
+    """Every model, or those for one task, newest first."""
+    found = db.rows(home, "SELECT * FROM model WHERE ? IN (task, '') ORDER BY id DESC", task or "")
+    return [Model(**dict(r)) for r in found]
 
 
 def dependents(home: Home, model_id: int) -> list[Model]:

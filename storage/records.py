@@ -122,6 +122,7 @@ class Model:
     template: str  # where the chat template comes from: "own" or "standard"
     source: str
     created_at: str
+    task: str  # "language", or "reward" for one that gives answers a number
 
 
 @dataclass(frozen=True)

@@ -126,7 +126,7 @@ def _ask(home: Home, given: argparse.Namespace) -> int:
     messages = [{"role": "system", "content": given.system}] if given.system else []
     messages.append({"role": "user", "content": given.prompt})
     for name in given.model:
-        registry.find(home, name)
+        registry.speaker(home, name)
     temperature = 0.0 if given.greedy else given.temperature
     answers = ask.answers(home, given.model, messages, seed=given.seed, temperature=temperature, max_tokens=given.max_tokens)
     if given.json:

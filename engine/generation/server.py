@@ -64,7 +64,7 @@ class Routes:
         """Every registered model, in OpenAI's form."""
         found = [
             {"id": m.name, "object": "model", "created": 0, "owned_by": "temper", "kind": m.kind, "fingerprint": m.fingerprint}
-            for m in models.all(self._home)
+            for m in models.all(self._home, "language")
         ]
         return JSONResponse({"object": "list", "data": found})
 

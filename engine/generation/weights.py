@@ -41,7 +41,7 @@ class Voice:
     @classmethod
     def find(cls, home: Home, reference: str) -> "Voice":
         """The model of that name or #id. NotFound names what there is."""
-        model = registry.find(home, reference)
+        model = registry.speaker(home, reference)
         if model.kind == "model":
             return cls(model, model)
         base = models.get(home, model.base_id or 0)

@@ -63,7 +63,7 @@ def train(
     parent_id: int | None = None,
 ) -> Run:
     """Queue a training run. Nothing is stored when anything about it is wrong; the same token queues only one."""
-    chosen, start, data = method_named(method), registry.find(home, model), curate.find(home, dataset)
+    chosen, start, data = method_named(method), registry.speaker(home, model), curate.find(home, dataset)
     if dtype not in ("auto", "float32", "bfloat16"):
         raise BadInput(f"dtype takes auto, float32 or bfloat16, not {dtype!r}.")
     if not 0 <= seed <= LARGEST_SEED:
@@ -92,8 +92,8 @@ def measure(
     token: str | None = None,
 ) -> Run:
     """Queue a measurement of a model on a data set, and of another beside it; an answer ends after ``max_tokens``."""
-    subject, data = registry.find(home, model), curate.find(home, dataset)
-    other = registry.find(home, against) if against else None
+    subject, data = registry.speaker(home, model), curate.find(home, dataset)
+    other = registry.speaker(home, against) if against else None
     if other is not None and other.id == subject.id:
         raise BadInput(f"{subject.name} cannot be measured against itself. Name another model.")
     prompts.check_shape(data)

@@ -34,7 +34,7 @@ def stations(home: Home) -> list[Station]:
     """The five stations in order. Exactly one is next, unless all is done or under way."""
     recent = runs.page(home, 200)
     trainings = [run for run in recent if run.kind == "train"]
-    tuned = [m for m in models.all(home) if m.run_id is not None]
+    tuned = [m for m in models.all(home, "language") if m.run_id is not None]
     found = [
         _data(datasets.all(home)),
         _train(trainings, tuned),

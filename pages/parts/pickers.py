@@ -32,7 +32,7 @@ def model(
     but: int | None = None,
 ) -> Model | None:
     """Ask for one model of the registry ``but`` one, newest first; None where there is none or none is chosen."""
-    found = {m.id: m for m in models.all(home) if m.id != but}
+    found = {m.id: m for m in models.all(home, "language") if m.id != but}
     at = next((i for i, m in enumerate(found.values()) if m.name == default), None if optional else 0)
     chosen = st.selectbox(
         label, list(found), index=at, key=key, help=help, disabled=not found, persist_state="session",
@@ -45,7 +45,7 @@ def several_models(
     home: Home, label: str, *, key: str, default: Collection[int] = (), most: int = 4, help: str | None = None
 ) -> list[Model]:
     """Ask for up to ``most`` models, in the order they were chosen."""
-    found = {m.id: m for m in models.all(home)}
+    found = {m.id: m for m in models.all(home, "language")}
     chosen = st.multiselect(
         label, list(found), default=[i for i in default if i in found], key=key, help=help, max_selections=most,
         format_func=lambda i: describe_model(found[i]), persist_state="session", placeholder="Choose models",

@@ -17,6 +17,7 @@ TITLES = {
     "out of memory": "There was not enough memory",
     "disk full": "The disk was full",
     "not a number": "The loss stopped being a number",
+    "nothing to learn": "No answer was good enough to learn from",
     "bad data": "The data cannot be used",
     "damaged": "Something stored is damaged",
     "unreachable": "The hub could not be reached",

@@ -34,7 +34,7 @@ def method() -> str:
 
 def model(home: Home) -> Model | None:
     """Ask for the model to start from; the newest base model unless another was chosen."""
-    there = models.all(home)
+    there = models.all(home, "language")
     if not there:
         messages.empty("No model yet", "Bring one in under Models.", ":material/deployed_code:")
         return None
