@@ -12,7 +12,7 @@ from engine.errors import BadInput, NotFound, TryLater, WrongShape
 from engine.evaluation import prompts
 from engine.jobs import room
 from engine.methods import METHODS
-from engine.methods.method import Method, parse_settings
+from engine.methods.method import Method, parse_settings, settings_of
 from storage import datasets, models, runs
 from storage.home import Home
 from storage.records import LIVE, Dataset, Model, Recipe, Run
@@ -49,6 +49,42 @@ def check(method: Method, dataset: Dataset, settings: Mapping[str, Any], start: 
     return stored | (registry.lora_settings(start) if stored["tuning"] == "lora" else {})
 
 
+def pinned(home: Home, method: Method, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings with each reference as the #id of what it names; NotFound or WrongShape when that is not there or does not fit."""
+    stored = dict(settings)
+    for setting in settings_of(method.settings):
+        kind, _, wanted = setting.refers.partition(":")
+        if not setting.refers or not stored[setting.name]:
+            continue
+        found = curate.find(home, stored[setting.name]) if kind == "data" else registry.find(home, stored[setting.name])
+        if (found.shape if isinstance(found, Dataset) else found.task) != wanted:
+            raise WrongShape(
+                f"{setting.name} takes a {wanted} {'data set' if kind == 'data' else 'model'}, and {stored[setting.name]} is none."
+            )
+        stored[setting.name] = f"#{found.id}"
+    return stored
+
+
+def trusted(home: Home, settings: Mapping[str, Any]) -> None:
+    """BadInput when the reward model does not beat the rule that the longer answer wins, unless it is to be used anyway."""
+    if not settings.get("reward_model") or settings["trust_anyway"]:
+        return
+    model = registry.find(home, settings["reward_model"])
+    run = runs.get(home, model.run_id or 0)
+    test = run.summary.get("trust") if run else None
+    if test is None:
+        raise BadInput(
+            f"{model.name} was never tested on pairs it had not seen. Train it here with evaluate_share above 0, or set "
+            "trust_anyway to use it all the same."
+        )
+    if not test["beats_length"]:
+        raise BadInput(
+            f"{model.name} is right on {test['accuracy']['value']:.0%} of {test['accuracy']['n']} pairs it had not seen, and the "
+            f"rule that the longer answer wins on {test['longer']['value']:.0%}: what it rewards may be length. Train it on more "
+            "pairs, of like length, or set trust_anyway to use it all the same."
+        )
+
+
 def train(
     home: Home,
     *,
@@ -68,7 +104,8 @@ def train(
         raise BadInput(f"dtype takes auto, float32 or bfloat16, not {dtype!r}.")
     if not 0 <= seed <= LARGEST_SEED:
         raise BadInput(f"seed takes a whole number from 0 to {LARGEST_SEED}, not {seed}.")
-    stored = check(chosen, data, settings, start)
+    stored = pinned(home, chosen, check(chosen, data, settings, start))
+    trusted(home, stored)
     name = names.check(name, "a run") if name else names.made_from(f"{start.name}-{chosen.name}-{data.name}")
     free = shutil.disk_usage(home.root).free
     needed = room.needed(registry.base_of(home, start), start, stored)

@@ -12,7 +12,7 @@ from engine.generation import ask
 from engine.jobs import checkpoints
 from engine.jobs.reporter import RunReporter
 from engine.methods import METHODS, loading
-from engine.methods.method import Training, parse_settings
+from engine.methods.method import Library, Training, parse_settings
 from storage import datasets, events, files, models
 from storage.home import Home
 from storage.records import Model, Run
@@ -81,12 +81,24 @@ def train(home: Home, run: Run, reporter: RunReporter) -> Outcome:
             folder=home.run(run.id),
             resume_from=resume_from,
             reporter=reporter,
+            library=library(home),
         )
     )
     if trained.summary.get("stopped"):
         return Outcome(dict(trained.summary), stopped=True)
     made = registry.register_trained(home, run, model, trained)
     return Outcome({**trained.summary, **_got(made).summary})
+
+
+def library(home: Home) -> Library:
+    """Where data sets and models lie that the settings of a run refer to."""
+
+    def data(reference: str) -> Path:
+        found = curate.find(home, reference)
+        curate.verify(home, found)
+        return datasets.path(home, found.sha256)
+
+    return Library(data, lambda reference: registry.places(home, registry.find(home, reference)))
 
 
 def measure(home: Home, run: Run, reporter: RunReporter) -> Outcome:

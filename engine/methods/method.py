@@ -22,15 +22,25 @@ def setting(
     high: float | None = None,
     choices: tuple[str, ...] | Mapping[str, str] = (),
     group: str = "Training",
+    refers: str = "",
 ) -> Any:
     """A field of a settings dataclass with a sentence of help and the bounds or choices of its value.
 
-    ``choices`` may give each its own sentence.
+    ``choices`` may give each its own sentence. A setting that ``refers`` names something else in the home, or nothing when it
+    is empty: a data set of the shape given, as "data:text", or a model for the task given, as "model:reward".
     """
     notes = dict(choices) if isinstance(choices, Mapping) else {}
     return dataclasses.field(
         default=default,
-        metadata={"help": help, "low": low, "high": high, "choices": tuple(choices), "notes": notes, "group": group},
+        metadata={
+            "help": help,
+            "low": low,
+            "high": high,
+            "choices": tuple(choices),
+            "notes": notes,
+            "group": group,
+            "refers": refers,
+        },
     )
 
 
@@ -47,6 +57,7 @@ class Setting:
     choices: tuple[str, ...]
     notes: Mapping[str, str]  # a sentence on each choice, where there is one
     group: str
+    refers: str  # "", or what the value names: "data:SHAPE" or "model:TASK"
 
     def parse(self, value: Any) -> Any:
         """``value`` as this setting's type; BadInput says what is allowed when it does not fit."""
@@ -109,6 +120,14 @@ class Reporter(Protocol):
 
 
 @dataclass(frozen=True)
+class Library:
+    """Where the things lie that settings refer to, by their references: a data set's Parquet file, a model's base and adapter."""
+
+    data: Callable[[str], Path]
+    model: Callable[[str], tuple[Path, Path | None]]
+
+
+@dataclass(frozen=True)
 class Training:
     """All that a method needs to train: where the weights and rows are, what was set, where to put the result."""
 
@@ -122,6 +141,7 @@ class Training:
     folder: Path  # the run's folder; checkpoints and the result go below it
     resume_from: Path | None
     reporter: Reporter
+    library: Library
 
 
 @dataclass(frozen=True)

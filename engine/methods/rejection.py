@@ -29,6 +29,10 @@ class RejectionSettings(LoraSettings, CommonSettings):
     rewards: str = setting(
         "check", "What an answer is worth: a weighted sum like check + 0.2 * ended; see the table of rewards", group="Reward"
     )
+    reward_model: str = setting("", "The reward model that model stands for in the reward", group="Reward", refers="model:reward")
+    trust_anyway: bool = setting(
+        False, "Use the reward model though it does not beat the rule that the longer answer wins", group="Reward"
+    )
     least: float = setting(
         0.0, "A prompt whose best answer is not worth more than this is left out", low=-1e9, high=1e9, group="Reward"
     )

@@ -7,6 +7,7 @@ is written last and the folder is renamed. A folder without its manifest is neve
 import errno
 import json
 import math
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -24,7 +25,12 @@ from engine.methods.method import Reporter
 from storage import files
 
 COUNTERS = "counters.json"
-SKIPPED = ("total_flos", "epoch", "train_runtime", "train_samples_per_second", "train_steps_per_second", "train_loss")
+SKIPPED = (
+    "total_flos", "epoch", "train_runtime", "train_samples_per_second", "train_steps_per_second", "train_loss", "step_time",
+    "completions/min_length", "completions/max_length", "completions/mean_terminated_length",
+    "completions/min_terminated_length", "completions/max_terminated_length", "clip_ratio/low_mean", "clip_ratio/low_min",
+    "clip_ratio/high_mean", "clip_ratio/high_max",
+)  # fmt: skip
 HELD_OUT = "eval_"
 # what TRL's trainers log, by the names that are kept
 NAMES = {
@@ -39,6 +45,11 @@ NAMES = {
     "logps/rejected": "logp_rejected",
     "accuracy": "preference_accuracy",
     "margin": "reward_margin",
+    "completions/mean_length": "answer_tokens",
+    "completions/clipped_ratio": "answers_cut",
+    "clip_ratio/region_mean": "clipped",
+    "frac_reward_zero_std": "groups_alike",
+    "reward_std": "reward_spread",
     "logits/chosen": "",
     "logits/rejected": "",
 }
@@ -105,10 +116,16 @@ class Watch(TrainerCallback):
                 raise RunFailed(f"At step {state.global_step} the {name.replace('_', ' ')} is {values[name]}.", "not a number")
 
 
+PART = re.compile("rewards/(.+)/(mean|std)")
+
+
 def series(logged: str) -> str:
     """The name under which a figure is kept, ``eval_`` before it when it comes from held-out rows; empty where it is not."""
     held_out = HELD_OUT if logged.startswith(HELD_OUT) else ""
     name = logged.removeprefix(HELD_OUT)
+    part = PART.fullmatch(name)
+    if part:  # of a reward that is a sum
+        return held_out + f"reward_part_{part[1]}" if part[2] == "mean" else ""
     kept = "" if name in SKIPPED else NAMES.get(name, name)
     return kept and held_out + kept
 

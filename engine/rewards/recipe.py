@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.errors import BadInput
-from engine.rewards.table import REWARDS, Answer, Kind, Reward
+from engine.rewards.table import REWARDS, Answer, Context, Kind, Reward
 
 EXAMPLE = "check + 0.2 * ended"
 
@@ -25,13 +25,13 @@ class Part:
     score: Reward
 
 
-def parse(text: str) -> tuple[Part, ...]:
+def parse(text: str, context: Context) -> tuple[Part, ...]:
     """The terms of a reward. BadInput says what is wrong and what may be written."""
     try:
         tree = ast.parse(text.strip(), mode="eval")
     except SyntaxError as problem:
         raise _wrong(text, f"it cannot be read at character {problem.offset}") from None
-    terms = tuple(_part(text, node, weight) for node, weight in _terms(text, tree.body, 1.0))
+    terms = tuple(_part(text, node, weight, context) for node, weight in _terms(text, tree.body, 1.0))
     labels = [term.label for term in terms]
     if len(set(labels)) < len(labels):
         raise _wrong(text, "it names the same reward twice")
@@ -58,7 +58,7 @@ def _terms(text: str, node: ast.expr, weight: float) -> list[tuple[ast.expr, flo
     return [(node, weight)]
 
 
-def _part(text: str, node: ast.expr, weight: float) -> Part:
+def _part(text: str, node: ast.expr, weight: float, context: Context) -> Part:
     name, given = node, dict[str, Any]()
     if isinstance(node, ast.Call):
         name = node.func
@@ -75,7 +75,7 @@ def _part(text: str, node: ast.expr, weight: float) -> Part:
     for argument in given:
         if argument not in kind.arguments:
             raise _wrong(text, f"{kind.name} takes {', '.join(kind.arguments) or 'no arguments'}, not {argument}")
-    return Part(ast.unparse(node), weight, kind, kind.make(**{**kind.arguments, **given}))
+    return Part(ast.unparse(node), weight, kind, kind.make(context, **{**kind.arguments, **given}))
 
 
 def needs(parts: Sequence[Part], columns: Sequence[str]) -> None:

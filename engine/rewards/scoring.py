@@ -1,9 +1,21 @@
 """Rewards of a reward model: one number for a prompt with its answer."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from engine.methods import loading
+
 TOKENS_AT_ONCE = 16_384
+
+
+def load(base: Path, adapter: Path | None, device: str) -> tuple[Any, Any]:
+    """A reward model, ready to score, and its tokenizer."""
+    from peft import PeftModel
+
+    model, tokenizer = loading.load_model(base, "float32", head="reward"), loading.load_tokenizer(adapter or base)
+    model.config.get_text_config().pad_token_id = tokenizer.pad_token_id  # by which it finds the last token of a row
+    return (PeftModel.from_pretrained(model, str(adapter)) if adapter else model).to(device).eval(), tokenizer
 
 
 def scores(model: Any, rows: Sequence[Sequence[int]], pad: int) -> list[float]:

@@ -4,7 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from engine.data import tokens
+from engine.errors import BadInput
 from engine.evaluation import scorers
+from engine.rewards import scoring
 
 
 @dataclass(frozen=True)
@@ -18,6 +21,13 @@ class Answer:
 
 
 Reward = Callable[[Sequence[Answer]], list[float | None]]  # None: it cannot say
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a reward may need beside the answers: the reward model's weights and its tokenizer, when one is named."""
+
+    model: Callable[[], tuple[Any, Any]] | None = None
 
 
 @dataclass(frozen=True)
@@ -35,18 +45,32 @@ def _each(score: Callable[[Answer], float | None]) -> Reward:
     return lambda answers: [score(answer) for answer in answers]
 
 
-def _check() -> Reward:
+def _check(context: Context) -> Reward:
     return _each(lambda answer: scorers.score(scorers.validate(answer.row["check"]), answer.text, answer.row))
 
 
-def _ended() -> Reward:
+def _ended(context: Context) -> Reward:
     return _each(lambda answer: float(answer.ended))
+
+
+def _model(context: Context) -> Reward:
+    if context.model is None:
+        raise BadInput("The reward names model, and reward_model names none. Set reward_model to a reward model.")
+    weights, tokenizer = context.model()
+    stop = tokens.stop_text(tokenizer)
+
+    def score(answers: Sequence[Answer]) -> list[float | None]:
+        rows = [tokens.encode_answer(tokenizer, answer.row["prompt"], answer.text, stop).input_ids for answer in answers]
+        return list(scoring.scores(weights, rows, tokenizer.pad_token_id))
+
+    return score
 
 
 REWARDS = {
     kind.name: kind
     for kind in (
         Kind("check", "1 where the answer passes the row's own check, else 0", {}, _check, ("check",)),
+        Kind("model", "What the reward model that is named gives the answer", {}, _model, ("prompt",)),
         Kind("ended", "1 where the model ended its answer by itself within max_answer tokens, else 0", {}, _ended),
     )
 }

@@ -7,7 +7,7 @@ from typing import Any
 import polars
 
 from engine.methods import METHODS
-from engine.methods.method import Trained, Training, parse_settings
+from engine.methods.method import Library, Trained, Training, parse_settings
 from engine.samples import tokenizer as samples
 
 SIZES = {
@@ -80,6 +80,7 @@ def training(
     return Training(
         settings=parse_settings(METHODS[method].settings, given), base=base, adapter=adapter, data=folder / "rows.parquet",
         shape=shape, seed=0, dtype="float32", folder=folder, resume_from=None, reporter=heard,
+        library=Library(Path, lambda folder: (Path(folder), None)),
     ), heard  # fmt: skip
 
 

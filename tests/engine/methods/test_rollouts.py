@@ -113,3 +113,15 @@ def test_rejection_sampling_says_so_when_no_answer_is_worth_learning(base: Path,
     rows = [{"prompt": "Say it.", "check": json.dumps({"kind": "exact", "value": "never said by chance"})}] * 9
     with pytest.raises(RunFailed, match="None of the 18 answers is worth more than 0"):
         small.run("rejection", base, tmp_path / "run", rows, "prompt", answers=2, max_answer=6)
+
+
+def test_a_reward_model_rewards_the_answers_that_it_prefers(base: Path, tmp_path: Path) -> None:
+    pairs = [{"prompt": row["prompt"], "chosen": "It is eee.", "rejected": "It was xyz."} for row in ROWS]
+    judge, _ = small.run("reward", base, tmp_path / "judge", pairs, "preference", tuning="full", steps=20, learning_rate=1e-2)
+    given = {**FAST, "rewards": "model + 0.5 * ended", "reward_model": str(judge.folder), "tuning": "full", "steps": 3}
+    _, heard = small.run("grpo", base, tmp_path / "run", ROWS, "prompt", **given)
+    assert {"reward_part_model", "reward_part_ended"} <= set(heard.values)
+    whole = [m + 0.5 * e for m, e in zip(heard.values["reward_part_model"], heard.values["reward_part_ended"], strict=True)]
+    assert heard.values["reward"] == pytest.approx(whole, abs=1e-5)
+    with pytest.raises(BadInput, match="reward_model names none"):
+        small.run("grpo", base, tmp_path / "other", ROWS, "prompt", **{**given, "reward_model": ""})
