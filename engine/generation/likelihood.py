@@ -27,3 +27,9 @@ def log_likelihoods(model: Any, prompts: Sequence[list[int]], answers: Sequence[
             for place, i in enumerate(here):
                 found[i] = float(each[place, len(prompts[i]) - 1 : len(rows[i]) - 1].sum())
     return found
+
+
+def mean_loss(model: Any, rows: Sequence[Any]) -> float:
+    """The mean loss in nats of a token after the first, over rows of tokens."""
+    total = sum(log_likelihoods(model, [list(row[:1]) for row in rows], [list(row[1:]) for row in rows]))
+    return -total / max(1, sum(len(row) - 1 for row in rows))

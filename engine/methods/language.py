@@ -3,17 +3,19 @@
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from engine.data import tokens
 from engine.data.shapes import restored
 from engine.errors import BadInput
-from engine.generation import batch
+from engine.generation import batch, likelihood
 from engine.methods import attention, batching, loading, running
 from engine.methods.method import Trained, Training
 from engine.methods.running import SAMPLES, Prompt
 
 PACKING = "bfd_split"  # what is longer than a block goes on in the next one
+MOST_OLD = 200  # blocks on which forgetting is measured
 LOOKED_AT = 100  # rows among which prompts that leave room are looked for
 
 
@@ -26,6 +28,7 @@ class Material:
     tokenizer: Any
     lengths: Sequence[int]
     prompts: list[Prompt]
+    old: Sequence[Any] = ()  # blocks held out of the data to replay, by which forgetting is measured
 
 
 def _column(lists: Sequence[Any]) -> Any:
@@ -46,12 +49,34 @@ def arrow(rows: Sequence[Any], labels: Sequence[Any]) -> Any:
 
 
 def blocks(training: Training) -> Material:
-    """The documents of a ``text`` data set joined and cut into blocks of ``max_length``; the last, shorter one is kept."""
+    """The documents of a ``text`` data set joined and cut into blocks of ``max_length``; the last, shorter one is kept.
+
+    With a data set to replay, its blocks are mixed in until they are ``replay_share`` of all, and the share of its documents
+    that is held out measures what is forgotten.
+    """
+    tokenizer, settings = loading.load_tokenizer(training.base), training.settings
+    training.reporter.phase("tokenizing")
+    rows, out, texts = _cut(training, tokenizer, training.data)
+    if not rows:
+        raise BadInput("The data set holds no text to train on.")
+    old: list[Any] = []
+    if settings.replay:
+        again, old, _ = _cut(training, tokenizer, training.library.data(settings.replay), MOST_OLD)
+        wanted = round(len(rows) * settings.replay_share / (1 - settings.replay_share))
+        training.reporter.log(f"{min(wanted, len(again))} blocks of the data to replay are mixed into {len(rows)} blocks.")
+        if wanted > len(again):
+            training.reporter.log(f"{wanted} were asked for: there are no more, and none is taken twice.")
+        rows = rows + again[:wanted]
+    asked = [Prompt(text, tokenizer(text, add_special_tokens=False)["input_ids"]) for text in texts if text]
+    return Material(arrow(rows, rows), arrow(out, out), tokenizer, [len(r) for r in rows], asked, old)
+
+
+def _cut(training: Training, tokenizer: Any, data: Path, most: int | None = None) -> tuple[list[Any], list[Any], list[str]]:
+    """Blocks to train on, blocks held out (at most ``most``), and the beginnings of some documents."""
     import numpy
     import polars
 
-    tokenizer = loading.load_tokenizer(training.base)
-    texts = polars.read_parquet(training.data, columns=["text"])["text"].sample(fraction=1, shuffle=True, seed=training.seed)
+    texts = polars.read_parquet(data, columns=["text"])["text"].sample(fraction=1, shuffle=True, seed=training.seed)
     length = training.settings.max_length
     held = int(len(texts) * training.settings.evaluate_share)
 
@@ -60,13 +85,8 @@ def blocks(training: Training) -> Material:
         joined = numpy.concatenate(parts) if parts else numpy.zeros(0, numpy.int32)
         return [joined[i : i + length] for i in range(0, len(joined), length)]
 
-    training.reporter.phase("tokenizing")
-    rows, out = cut(texts[held:]), cut(texts[:held])
-    if not rows:
-        raise BadInput("The data set holds no text to train on.")
     beginnings = [text[: len(text) // 2][:200] for text in (texts[:held] if held else texts)[:SAMPLES].to_list()]
-    asked = [Prompt(text, tokenizer(text, add_special_tokens=False)["input_ids"]) for text in beginnings if text]
-    return Material(arrow(rows, rows), arrow(out, out), tokenizer, [len(r) for r in rows], asked)
+    return cut(texts[held:]), cut(texts[:held])[:most], beginnings
 
 
 def conversations(training: Training) -> Material:
@@ -173,4 +193,16 @@ def train(training: Training, material: Material, fresh: bool = False, compile: 
         peft_config=ready.lora,
         **running.watched(training, material.prompts),
     )
-    return running.carry_out(training, trainer, {"weights": ready.weights, "batching": way.way})
+    summary: dict[str, Any] = {"weights": ready.weights, "batching": way.way}
+    if not material.old:
+        return running.carry_out(training, trainer, summary)
+    summary["old_loss_before"] = likelihood.mean_loss(ready.model, material.old)
+    training.reporter.metrics(0, {"old_loss": summary["old_loss_before"]})
+    return running.carry_out(training, trainer, summary, lambda: _forgotten(training, trainer, material, summary))
+
+
+def _forgotten(training: Training, trainer: Any, material: Material, summary: dict[str, Any]) -> dict[str, float]:
+    """The loss on the old domain after training, and by how much it rose."""
+    after = likelihood.mean_loss(trainer.model, material.old)
+    training.reporter.metrics(trainer.state.global_step, {"old_loss": after})
+    return {"old_loss_after": after, "forgotten": after - summary["old_loss_before"]}

@@ -20,6 +20,12 @@ class PretrainSettings(LoraSettings, CommonSettings):
     )
     epochs: float = setting(1.0, "How often every document is seen; used when steps is 0", low=0.01, high=1000)
     max_length: int = setting(512, "Tokens in a block", low=8, high=1_048_576)
+    replay: str = setting(
+        "", "General text to mix in against forgetting, and to measure what is forgotten", group="Forgetting", refers="data:text"
+    )
+    replay_share: float = setting(
+        0.2, "Share of the blocks that comes from the data to replay; 0 only measures", low=0, high=0.95, group="Forgetting"
+    )
     fresh: bool = setting(False, "Begin with random weights in the architecture of the model, instead of its weights")
     compile: bool = setting(
         False, "Compile the layers first: needs a C++ compiler and a minute, then saves a quarter of the time"

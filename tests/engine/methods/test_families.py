@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import polars
 import pytest
 
 from engine.data import tokens
@@ -67,6 +68,22 @@ def test_packed_rows_are_seen_as_often_as_the_epochs_say(tmp_path: Path) -> None
     packed, _ = run(base, tmp_path / "packed", batching="packed", steps=0, epochs=2, max_length=128)
     padded, _ = run(base, tmp_path / "padded", batching="padded", steps=0, epochs=2, max_length=128)
     assert packed.summary["steps"] < padded.summary["steps"] / 2
+
+
+def test_replay_is_mixed_in_and_what_is_forgotten_is_measured(tmp_path: Path) -> None:
+    base = make(tmp_path / "base", "Llama")
+    old = [{"text": f"What is {i} plus one? It is {i + 1}."} for i in range(200)]
+    new = [{"text": f"The mill of number {i} opens at {i % 12}."} for i in range(200)]
+    polars.DataFrame(old).write_parquet(tmp_path / "old.parquet")
+    given = {"max_length": 32, "tuning": "full", "batch_size": 8, "steps": 60, "evaluate_share": 0.2, "evaluations": 1}
+    first, _ = small.run("pretrain", base, tmp_path / "first", old, "text", **given)
+    forgotten = {}
+    for share in (0.0, 0.5):
+        settings = {**given, "steps": 30, "replay": str(tmp_path / "old.parquet"), "replay_share": share}
+        trained, heard = small.run("pretrain", first.folder, tmp_path / f"{share}", new, "text", **settings)
+        assert heard.values["old_loss"] == [trained.summary["old_loss_before"], trained.summary["old_loss_after"]]
+        forgotten[share] = trained.summary["forgotten"]
+    assert forgotten[0.0] > 0.1 and forgotten[0.5] < forgotten[0.0] / 2
 
 
 def test_a_prompt_that_fills_the_models_context_is_trained_on_but_not_asked(tmp_path: Path) -> None:
