@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from engine.methods import preference, running
 from engine.methods.arguments import CommonSettings, LoraSettings
+from engine.methods.card import Card, arxiv
 from engine.methods.method import Method, Trained, Training, setting
 
 LOSSES = {
@@ -83,11 +84,33 @@ def train(training: Training) -> Trained:
     return running.carry_out(training, trainer, {"weights": ready.weights})
 
 
+CARD = Card(
+    idea="Of each pair the chosen answer is made likelier than the rejected one, measured against the model as it began. The "
+    "reward model and the sampling of RLHF are folded into this one loss.",
+    objective=r"\mathcal{L} = -\log \sigma\left(\beta \log \frac{\pi_\theta(y_w \mid x)}{\pi_{ref}(y_w \mid x)} "
+    r"- \beta \log \frac{\pi_\theta(y_l \mid x)}{\pi_{ref}(y_l \mid x)}\right)",
+    needs="Pairs of a better and a worse answer: 1,000 show a style, 10,000 to 100,000 are usual. Pairs of the model's own answers work best.",
+    strengths="As simple and stable as SFT, no sampling while it trains, moves tone and judgement that examples cannot show.",
+    weaknesses="Makes likelier what the model already does now and then and teaches nothing new; both answers can become less likely; "
+    "prefers long answers where the pairs do.",
+    used_by="Zephyr, Tülu 3, Llama 3 Instruct and Mixtral Instruct.",
+    prefer="After SFT, when people or a judge can say which of two answers is better. With single marked answers take KTO, with "
+    "answers that can be checked GRPO.",
+    sources=(
+        arxiv("Rafailov et al. 2023, DPO", "2305.18290"),
+        arxiv("Azar et al. 2023, IPO", "2310.12036"),
+        arxiv("Tunstall et al. 2023, Zephyr", "2310.16944"),
+    ),
+)
+
 METHOD = Method(
     name="dpo",
     title="Direct preference optimisation",
+    short="DPO",
+    family="judgements",
     summary="Moves style and judgement by pairs of a better and a worse answer; no reward model and no sampling.",
     shapes=("preference",),
     settings=DpoSettings,
     train=train,
+    card=CARD,
 )

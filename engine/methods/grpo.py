@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from engine.methods import rollouts, running
+from engine.methods.card import Card, arxiv
 from engine.methods.method import Method, Trained, Training, setting
 from engine.methods.rollouts import RolloutSettings
 
@@ -63,11 +64,33 @@ def train(training: Training) -> Trained:
     )
 
 
+CARD = Card(
+    idea="Several answers to a prompt are rewarded and compared with each other: what is above their mean becomes likelier, what "
+    "is below less so. PPO's clipped step, without its value model.",
+    objective=r"\mathcal{L} = -\min\left(\rho_{i,t} A_i, \, clip(\rho_{i,t}, 1 \pm \epsilon) A_i\right), \quad "
+    r"A_i = \frac{r_i - mean(r)}{std(r)}",
+    needs="Prompts whose answers can be checked, hard enough that only some answers are right: from a thousand on.",
+    strengths="Simple, no second model, and with rewards that are checked nothing to fool; the usual choice for reasoning.",
+    weaknesses="Learns nothing from a prompt whose answers are all right or all wrong, and spends most of its time in sampling.",
+    used_by="DeepSeekMath and DeepSeek-R1; Qwen3 with the variant GSPO.",
+    prefer="When answers can be checked: sums, code, formats. Where people have to judge, DPO or a reward model comes first.",
+    sources=(
+        arxiv("Shao et al. 2024, DeepSeekMath", "2402.03300"),
+        arxiv("DeepSeek-AI 2025, DeepSeek-R1", "2501.12948"),
+        arxiv("Yu et al. 2025, DAPO", "2503.14476"),
+        arxiv("Liu et al. 2025, Dr. GRPO", "2503.20783"),
+        arxiv("Zheng et al. 2025, GSPO", "2507.18071"),
+    ),
+)
+
 METHOD = Method(
     name="grpo",
     title="Group relative policy optimisation",
+    short="GRPO",
+    family="rewards",
     summary="Reinforcement learning without a value model: several answers to a prompt are rewarded and compared with each other.",
     shapes=("prompt",),
     settings=GrpoSettings,
     train=train,
+    card=CARD,
 )

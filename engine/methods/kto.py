@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from engine.methods import preference, running
 from engine.methods.arguments import CommonSettings, LoraSettings
+from engine.methods.card import Card, arxiv
 from engine.methods.method import Method, Trained, Training, setting
 
 LOSSES = {
@@ -81,11 +82,26 @@ def train(training: Training) -> Trained:
     return running.carry_out(training, trainer, {"weights": ready.weights})
 
 
+CARD = Card(
+    idea="Good answers are made likelier and bad ones less likely, each weighed as people weigh gains and losses: against a point "
+    "of reference, which is the divergence from the start over the batch.",
+    objective=r"\mathcal{L} = \lambda_y - \lambda_y \, \sigma\left(\pm\beta \left(\log \frac{\pi_\theta(y \mid x)}{\pi_{ref}(y \mid x)} - z_0\right)\right)",
+    needs="Single answers marked good or bad, such as thumbs: some thousands, and good and bad need not be equally many.",
+    strengths="Takes the feedback that products already collect, bears noise and imbalance, and needs no pairs.",
+    weaknesses="Learns less from a clean pair than DPO does, and its reference point is rough in small batches.",
+    used_by="The Archangel models of its authors.",
+    prefer="When answers are marked one by one. With true pairs DPO learns more from each.",
+    sources=(arxiv("Ethayarajh et al. 2024, KTO", "2402.01306"),),
+)
+
 METHOD = Method(
     name="kto",
     title="Kahneman-Tversky optimisation",
+    short="KTO",
+    family="judgements",
     summary="Moves style and judgement by single answers, each marked good or bad; pairs are taken apart.",
     shapes=("unpaired", "preference"),
     settings=KtoSettings,
     train=train,
+    card=CARD,
 )

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from engine.errors import BadInput
+from engine.methods.card import Card
 
 
 def setting(
@@ -153,13 +154,25 @@ class Trained:
     summary: Mapping[str, Any]
 
 
+# what methods learn from
+FAMILIES = {
+    "examples": "answers to imitate",
+    "text": "plain documents",
+    "judgements": "answers that were compared or marked",
+    "rewards": "the model's own answers, rewarded",
+}
+
+
 @dataclass(frozen=True)
 class Method:
     """One training method. ``METHODS`` in engine/methods/__init__.py lists them all."""
 
     name: str
     title: str
+    short: str
+    family: str  # of FAMILIES
     summary: str
     shapes: tuple[str, ...]
     settings: type
     train: Callable[[Training], Trained]
+    card: Card

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.methods import rollouts, running
+from engine.methods.card import Card, arxiv
 from engine.methods.method import Method, Trained, Training, setting
 from engine.methods.rollouts import RolloutSettings
 
@@ -75,11 +76,32 @@ def train(training: Training) -> Trained:
     return running.carry_out(training, trainer, {"weights": ready.weights}, measured)
 
 
+CARD = Card(
+    idea="The model answers, the answers are rewarded, and a value head learns what reward each state promises. Tokens that did "
+    "better than promised become likelier, in small clipped steps, several on each batch.",
+    objective=r"\mathcal{L} = -\min\left(\rho_t A_t, \, clip(\rho_t, 1 \pm \epsilon) A_t\right) + c \, (V_\phi(s_t) - R_t)^2, "
+    r"\quad \rho_t = \frac{\pi_\theta(y_t)}{\pi_{old}(y_t)}",
+    needs="Prompts and a reward: some thousand prompts, and a reward model or answers that can be checked.",
+    strengths="Credits single tokens, reuses each batch, and is the best understood of the three.",
+    weaknesses="The most settings and the most memory, and a value that has to be learnt first.",
+    used_by="InstructGPT and Llama-2-Chat.",
+    prefer="When long answers earn their reward late and single tokens matter. GRPO and RLOO reach as much on short answers with less.",
+    sources=(
+        arxiv("Schulman et al. 2017, PPO", "1707.06347"),
+        arxiv("Schulman et al. 2015, GAE", "1506.02438"),
+        arxiv("Ouyang et al. 2022, InstructGPT", "2203.02155"),
+        arxiv("Huang et al. 2024, N+ implementation details", "2403.17031"),
+    ),
+)
+
 METHOD = Method(
     name="ppo",
     title="Proximal policy optimisation",
+    short="PPO",
+    family="rewards",
     summary="Reinforcement learning with a learnt value of each token, as InstructGPT did it: small clipped steps, several a batch.",
     shapes=("prompt",),
     settings=PpoSettings,
     train=train,
+    card=CARD,
 )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from engine.methods import language
 from engine.methods.arguments import CommonSettings, LoraSettings
+from engine.methods.card import Card, arxiv
 from engine.methods.method import Method, Trained, Training, setting
 
 
@@ -38,11 +39,29 @@ def train(training: Training) -> Trained:
     return language.train(training, language.blocks(training), fresh=settings.fresh, compile=settings.compile)
 
 
+CARD = Card(
+    idea="The model reads plain text and learns to continue it; every token carries loss. Continued on the texts of a domain it "
+    "takes up their language and their facts.",
+    objective=r"\mathcal{L} = -\frac{1}{T} \sum_{t} \log \pi_\theta(x_t \mid x_{<t})",
+    needs="Plain documents: a domain takes from some million tokens on, each fact in several wordings; general text to replay beside it.",
+    strengths="The only one of these methods that teaches new facts and language well, from text as it is.",
+    weaknesses="Costs the most tokens, forgets what is not replayed, and leaves a model that continues text and follows no instructions.",
+    used_by="Code Llama (code), Meditron (medicine) and Llemma (mathematics), all continued from general models.",
+    prefer="When the model lacks the language or the knowledge of a domain. Where facts change often, retrieval is cheaper.",
+    sources=(
+        arxiv("Gururangan et al. 2020, Don't stop pretraining", "2004.10964"),
+        arxiv("Ibrahim et al. 2024, Continual pre-training with replay", "2403.08763"),
+    ),
+)
+
 METHOD = Method(
     name="pretrain",
     title="Pre-training",
+    short="Pre-training",
+    family="text",
     summary="Teaches a language or a domain from plain text: from a base model (continual pre-training) or from random weights.",
     shapes=("text",),
     settings=PretrainSettings,
     train=train,
+    card=CARD,
 )

@@ -9,6 +9,7 @@ from engine.generation import batch
 from engine.generation.answers import Sampling
 from engine.methods import language, loading, rollouts, running
 from engine.methods.arguments import CommonSettings, LoraSettings
+from engine.methods.card import Card, arxiv
 from engine.methods.method import Method, Trained, Training, setting
 from engine.methods.rollouts import Asked
 from storage import files
@@ -116,11 +117,30 @@ def _learnt(training: Training, material: Asked, kept: list[tuple[dict[str, Any]
     return language.Material(rows, None, material.tokenizer, [len(e.input_ids) for e in encoded], material.prompts)
 
 
+CARD = Card(
+    idea="The model answers each prompt several times, a reward picks the best answer, and the model is fine-tuned on those. What "
+    "it can do at its best becomes what it does.",
+    objective=r"\mathcal{L} = -\log \pi_\theta(y^* \mid x), \quad y^* = argmax_{y_1 \ldots y_k \sim \pi_{old}} \; r(x, y_i)",
+    needs="Prompts and a reward: some thousand prompts; more answers to each find better ones.",
+    strengths="As stable as SFT, every sample can be looked at, and rewards are computed once.",
+    weaknesses="Learns nothing from bad answers, and gains less than reinforcement learning from the same samples.",
+    used_by="Llama-2-Chat and Llama 3; DeepSeek-R1 for the data of its second SFT.",
+    prefer="As the first thing to try with a reward, and between SFT and reinforcement learning.",
+    sources=(
+        arxiv("Touvron et al. 2023, Llama 2", "2307.09288"),
+        arxiv("Dong et al. 2023, RAFT", "2304.06767"),
+        arxiv("Zelikman et al. 2022, STaR", "2203.14465"),
+    ),
+)
+
 METHOD = Method(
     name="rejection",
     title="Rejection sampling",
+    short="Rejection sampling",
+    family="rewards",
     summary="The model answers each prompt several times; the best answers by reward are what it is then fine-tuned on.",
     shapes=("prompt",),
     settings=RejectionSettings,
     train=train,
+    card=CARD,
 )

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from engine.methods import preference, running
 from engine.methods.arguments import CommonSettings, LoraSettings
+from engine.methods.card import Card, arxiv
 from engine.methods.method import Method, Trained, Training, setting
 from engine.rewards import scoring, trust
 
@@ -65,11 +66,30 @@ def _trust(trainer: Any, material: preference.Judged) -> dict[str, Any]:
     return {"trust": trust.test(chosen, rejected, lengths).summary()}
 
 
+CARD = Card(
+    idea="From pairs the model learns to give each answer a number, so that the chosen one gets the higher. It writes nothing: "
+    "reinforcement learning and rejection sampling use its numbers.",
+    objective=r"\mathcal{L} = -\log \sigma\left(r_\theta(x, y_w) - r_\theta(x, y_l) - m\right)",
+    needs="Pairs of a better and a worse answer: from 1,000 for a narrow question to 100,000 and more for general taste.",
+    strengths="Judges answers that nobody has seen, as many as wanted, in one pass each.",
+    weaknesses="Learns what is easy, often length, and is fooled by answers that a policy finds by pushing it; hence the trust test.",
+    used_by="InstructGPT, and Llama-2-Chat with one for helpfulness and one for safety.",
+    prefer="When good answers can be recognised but neither written nor checked, and answers are to be sampled while training.",
+    sources=(
+        arxiv("Christiano et al. 2017, Learning from human preferences", "1706.03741"),
+        arxiv("Stiennon et al. 2020, Learning to summarize", "2009.01325"),
+        arxiv("Gao et al. 2022, Reward model overoptimization", "2210.10760"),
+    ),
+)
+
 METHOD = Method(
     name="reward",
     title="Reward model",
+    short="Reward model",
+    family="judgements",
     summary="Learns from pairs what a good answer is worth, for reinforcement learning and for choosing among answers.",
     shapes=("preference",),
     settings=RewardSettings,
     train=train,
+    card=CARD,
 )

@@ -15,8 +15,13 @@ from storage import datasets, models, runs
 from storage.home import Home
 from storage.records import Dataset, Model
 
-METHOD, MODEL, NAME = "train_method", "train_model", "train_name"
+METHOD, FAMILY, MODEL, NAME = "train_method", "train_family", "train_model", "train_name"
 SEED, DTYPE, PARENT = "train_seed", "train_dtype", "train_parent"
+
+
+def first_of_family(families: Mapping[str, list[str]]) -> None:
+    """As the callback of the family's control: the family's first method is chosen."""
+    st.session_state[METHOD] = families[st.session_state[FAMILY]][0]
 
 
 def data_key(method: Method) -> str:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from engine.data.shapes import SHAPES
 from engine.methods import METHODS
-from engine.methods.method import Method, Setting, settings_of
+from engine.methods.method import FAMILIES, Method, Setting, settings_of
 from pages.parts import command, inert, messages, pickers, words
 from pages.train import choices
 from storage import datasets, models
@@ -17,19 +17,44 @@ from storage.home import Home
 from storage.records import Dataset, Model
 
 COMMON = ("tuning", "learning_rate", "epochs", "steps", "batch_size", "max_length")  # what most people set
+LEARN_FROM = "; ".join(f"{family}: {what}" for family, what in FAMILIES.items()).capitalize()
 WHOLE_WORDS = {"lora": "LoRA", "neftune": "NEFTune"}
 
 
 def method() -> str:
-    """Ask for the method; its name."""
-    st.session_state.setdefault(choices.METHOD, next(iter(METHODS)))
+    """Ask what to learn from and by which method; its name."""
+    held = st.session_state
+    held.setdefault(choices.METHOD, next(iter(METHODS)))
+    families = {family: [m.name for m in METHODS.values() if m.family == family] for family in FAMILIES}
+    held[choices.FAMILY] = METHODS[held[choices.METHOD]].family
     st.segmented_control(
-        "Method", list(METHODS), key=choices.METHOD, persist_state="session", required=True,
-        format_func=lambda name: METHODS[name].title,
+        "Learn from", list(families), key=choices.FAMILY, required=True, format_func=label, help=LEARN_FROM,
+        on_change=choices.first_of_family, args=(families,),
     )  # fmt: skip
-    name = st.session_state[choices.METHOD]
-    st.caption(METHODS[name].summary)
-    return name
+    within = families[held[choices.FAMILY]]
+    if len(within) > 1:
+        st.segmented_control(
+            "Method", within, key=choices.METHOD, persist_state="session", required=True,
+            format_func=lambda name: METHODS[name].short,
+        )  # fmt: skip
+    chosen = METHODS[held[choices.METHOD]]
+    st.caption(f"**{chosen.title}.** {chosen.summary}")
+    with st.expander("About this method", icon=":material/menu_book:", key=f"train_card_{chosen.name}"):
+        card(chosen)
+    return chosen.name
+
+
+def card(of: Method) -> None:
+    """Draw what a person should know of a method before choosing it."""
+    told = of.card
+    st.markdown(told.idea)
+    st.latex(told.objective)
+    for title, text in (
+        ("Needs", told.needs), ("Strong at", told.strengths), ("Weak at", told.weaknesses), ("Prefer it", told.prefer),
+        ("Used for", told.used_by),
+    ):  # fmt: skip
+        st.markdown(f"**{title}.** {text}")
+    st.caption("Sources: " + ", ".join(f"[{source.name}]({source.address})" for source in told.sources))
 
 
 def model(home: Home) -> Model | None:
@@ -58,7 +83,7 @@ def dataset(home: Home, of: Method) -> Dataset | None:
     return shown
 
 
-def settings(of: Method) -> dict[str, Any]:
+def settings(home: Home, of: Method) -> dict[str, Any]:
     """Draw a field for each setting, the common ones open and the rest folded by group; the values as typed."""
     every = settings_of(of.settings)
     held = st.session_state
@@ -73,7 +98,7 @@ def settings(of: Method) -> dict[str, Any]:
         )  # fmt: skip
     values: dict[str, Any] = {}
     common = sorted((s for s in every if s.name in COMMON), key=lambda s: COMMON.index(s.name))
-    values |= fields(of, common)
+    values |= fields(home, of, common)
     for group in dict.fromkeys(s.group for s in every):
         rest = [s for s in every if s.group == group and s.name not in COMMON]
         if rest:
@@ -82,7 +107,7 @@ def settings(of: Method) -> dict[str, Any]:
                 f"  :blue-badge[{touched} changed]" if touched else ""
             )
             with st.expander(title, key=f"train_group_{of.name}_{group}"):
-                values |= fields(of, rest)
+                values |= fields(home, of, rest)
     return values
 
 
@@ -91,35 +116,52 @@ def changes(of: Method, every: Sequence[Setting]) -> set[str]:
     return {s.name for s in every if st.session_state.get(choices.setting_key(of, s)) != s.default}
 
 
-def fields(of: Method, some: Sequence[Setting]) -> dict[str, Any]:
+def fields(home: Home, of: Method, some: Sequence[Setting]) -> dict[str, Any]:
     """Draw the fields of some settings in a grid; those of LoRA rest while the whole model is tuned."""
     values = {}
     full = st.session_state.get(f"train_{of.name}_tuning") == "full"
     with st.grid(3, min_column_width=150, gap="small"):
         for setting in some:
-            values[setting.name] = field(of, setting, resting=full and setting.name.startswith("lora_"))
+            values[setting.name] = field(home, of, setting, resting=full and setting.name.startswith("lora_"))
     return values
 
 
-def field(of: Method, setting: Setting, resting: bool) -> Any:
+def field(home: Home, of: Method, setting: Setting, resting: bool) -> Any:
     """Draw one field after what the setting declares, and give its value."""
     key, name = choices.setting_key(of, setting), label(setting.name)
     told = (
         f"{inert.plain(setting.help, 400)}.\n\nTakes {setting.allowed()}; default {inert.plain(command.value(setting.default))}."
     )
     common: dict[str, Any] = {"key": key, "help": told, "disabled": resting, "persist_state": "session"}
+    if setting.refers:
+        return reference(home, setting, name, common)
     if setting.kind is bool:
         return st.toggle(name, **common)
-    if setting.choices and len(setting.choices) <= 3:
+    if setting.choices and len(setting.choices) <= 3 and not setting.notes:
         return st.segmented_control(name, setting.choices, format_func=label, required=True, **common)
     if setting.choices:
-        return st.selectbox(name, setting.choices, format_func=label, **common)
+        value = st.selectbox(name, setting.choices, format_func=label, **common)
+        if setting.notes:
+            st.caption(inert.plain(setting.notes.get(value, ""), 400))
+        return value
     if setting.kind in (int, float):
         low, high = (None if bound is None else setting.kind(bound) for bound in (setting.low, setting.high))
         shown = "%d" if setting.kind is int else "%g"
         # no value of its own, so that an emptied field is empty and not suddenly at its lowest
         return st.number_input(name, low, high, value=None, step=step(setting), format=shown, **common)
     return st.text_input(name, **common)
+
+
+def reference(home: Home, setting: Setting, name: str, common: dict[str, Any]) -> str:
+    """Ask for another data set or model of the home, or none; its reference."""
+    kind, _, wanted = setting.refers.partition(":")
+    if kind == "data":
+        there = {f"#{d.id}": pickers.describe_dataset(d) for d in datasets.all(home) if d.shape == wanted}
+    else:
+        there = {f"#{m.id}": pickers.describe_model(m) for m in models.all(home, wanted)}
+    if st.session_state.get(common["key"]) not in there:
+        st.session_state[common["key"]] = ""
+    return st.selectbox(name, ["", *there], format_func=lambda r: there.get(r, "None"), **common)
 
 
 def label(name: str) -> str:
