@@ -32,11 +32,10 @@ def method() -> str:
         on_change=choices.first_of_family, args=(families,),
     )  # fmt: skip
     within = families[held[choices.FAMILY]]
-    if len(within) > 1:
-        st.segmented_control(
-            "Method", within, key=choices.METHOD, persist_state="session", required=True,
-            format_func=lambda name: METHODS[name].short,
-        )  # fmt: skip
+    st.segmented_control(
+        "Method", within, key=choices.METHOD, persist_state="session", required=True,
+        format_func=lambda name: METHODS[name].short,
+    )  # fmt: skip
     chosen = METHODS[held[choices.METHOD]]
     st.caption(f"**{chosen.title}.** {chosen.summary}")
     with st.expander("About this method", icon=":material/menu_book:", key=f"train_card_{chosen.name}"):
