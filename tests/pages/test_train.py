@@ -42,7 +42,7 @@ def test_only_data_that_the_method_takes_is_offered_and_the_rest_is_counted(full
     offered = app.selectbox(key="train_data_sft").options
     assert all("support-questions" in option or "hostile" in option for option in offered)
     assert "4 data sets not offered" in said(app) and "1 of preference pairs" in said(app)
-    app.get_by_key("train_method").set_value("pretrain").run()
+    app.get_by_key("train_family").set_value("text").run()
     assert [option.split("@")[0] for option in app.selectbox(key="train_data_pretrain").options] == ["handbook"]
 
 
@@ -110,7 +110,7 @@ def test_an_error_keeps_everything_that_was_typed(full: dict[str, Any], engine_t
 def test_what_was_typed_is_there_after_another_page_and_another_method(full: dict[str, Any]) -> None:
     app = open_page("train")
     app.number_input(key="train_sft_steps").set_value(77).run()
-    app.get_by_key("train_method").set_value("pretrain").run()
+    app.get_by_key("train_family").set_value("text").run()
     app.switch_page("pages/home/page.py").run()
     app.switch_page("pages/train/page.py").run()
     assert app.get_by_key("train_method").value == "pretrain"
