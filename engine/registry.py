@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -170,6 +171,9 @@ def check_target(target: Path) -> None:
         raise BadInput(f"{target} is a file. Name a folder that does not exist yet.")
     if target.exists() and any(target.iterdir()):
         raise BadInput(f"{target} is not empty. Name a folder that does not exist yet.")
+    there = next(folder for folder in (target, *target.parents) if folder.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise BadInput(f"{target} cannot be written, because {there} cannot. Name a folder in a place that you may write.")
 
 
 def delete(home: Home, model_id: int) -> None:

@@ -216,9 +216,12 @@ def train(training: Training, material: Material, fresh: bool = False, compile: 
         tokens=SAMPLE_TOKENS,
     )
     reporter.metrics(0, {"planned_steps": chosen.steps})
-    reporter.phase("training")
     if training.resume_from:
         trainer.continue_from(training.resume_from)
+    elif settings.evaluations and not fresh:
+        reporter.phase("asking the untrained model")
+        trainer.speak()
+    reporter.phase("training")
     trainer.train(resume_from_checkpoint=str(training.resume_from) if training.resume_from else None)
     summary = {"steps": trainer.state.global_step, "weights": weights, "stopped": trainer.watch.stopped, "batching": way.way}
     if trainer.watch.stopped:
