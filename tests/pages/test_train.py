@@ -238,3 +238,25 @@ def test_what_will_not_fit_must_be_wanted(full: dict[str, Any]) -> None:
     assert app.button(key="train_launch").disabled
     app.checkbox(key="train_force").check().run()
     assert not app.button(key="train_launch").disabled
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "words"),
+    [
+        ("learning_rate", 5.0, "learning_rate takes a number from 0 to 1, not 5.0."),
+        ("max_length", 4000, "max_length is 4,000, and pocket takes 1,024 tokens. Set it to at most that."),
+    ],
+)
+def test_a_value_that_cannot_be_launched_says_so_and_keeps_launch_from_being_pressed(
+    setting: str, value: float, words: str, full: dict[str, Any]
+) -> None:
+    app = open_page("train", data="support-questions")
+    assert not app.button(key="train_launch").disabled
+    app.number_input(key=f"train_sft_{setting}").set_value(value).run()
+    assert app.button(key="train_launch").disabled
+    assert words in [error.value.replace("\\", "") for error in app.error]
+
+
+def test_the_steps_say_how_they_come_about(full: dict[str, Any]) -> None:
+    app = open_page("train", data="support-questions")
+    assert "43 of 16 rows each: 3 times over 228 rows; 12 held out" in app.table[0].value.to_string()
