@@ -146,8 +146,13 @@ def export(home: Home, model: Model, target: Path, merged: bool = False) -> Path
     Merged logits are checked against those of base plus adapter before the folder takes its name.
     """
     check_target(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    except OSError as problem:
+        raise BadInput(
+            f"{target} cannot be written ({problem.strerror}). Name a folder in a place that you may write."
+        ) from problem
     try:
         written = beside / "model"
         if merged and model.kind == "adapter":

@@ -216,13 +216,7 @@ def train(training: Training, material: Material, fresh: bool = False, compile: 
         tokens=SAMPLE_TOKENS,
     )
     reporter.metrics(0, {"planned_steps": chosen.steps})
-    if training.resume_from:
-        trainer.continue_from(training.resume_from)
-    elif settings.evaluations and not fresh:
-        reporter.phase("asking the untrained model")
-        trainer.speak()
-    reporter.phase("training")
-    trainer.train(resume_from_checkpoint=str(training.resume_from) if training.resume_from else None)
+    _run(training, trainer, speak_first=bool(settings.evaluations) and not fresh)
     summary = {"steps": trainer.state.global_step, "weights": weights, "stopped": trainer.watch.stopped, "batching": way.way}
     if trainer.watch.stopped:
         return Trained(training.folder, "adapter" if settings.tuning == "lora" else "model", summary)
@@ -232,6 +226,18 @@ def train(training: Training, material: Material, fresh: bool = False, compile: 
     return Trained(
         save(trainer.model, material.tokenizer, training), "adapter" if settings.tuning == "lora" else "model", summary
     )
+
+
+def _run(training: Training, trainer: Any, speak_first: bool) -> None:
+    """Train, from the checkpoint to resume from where there is one; else the model may answer once before it is trained."""
+    resume = training.resume_from
+    if resume:
+        trainer.continue_from(resume)
+    elif speak_first:
+        training.reporter.phase("asking the untrained model")
+        trainer.speak()
+    training.reporter.phase("training")
+    trainer.train(resume_from_checkpoint=str(resume) if resume else None)
 
 
 def save(model: Any, tokenizer: Any, training: Training) -> Path:

@@ -70,7 +70,7 @@ def test_a_hub_out_of_reach_is_said_in_words_and_the_id_stays_typed(empty_home: 
     app.text_input(key="hub_id").set_value("owner/name").run()
     app.button(key="look_up").click().run()
     assert not app.exception
-    assert "owner/name could not be fetched" in app.error[0].value.replace("\\", "")
+    assert "The hub could not be reached for owner/name" in app.error[0].value.replace("\\", "")
     assert app.text_input(key="hub_id").value == "owner/name"
 
 

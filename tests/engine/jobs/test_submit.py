@@ -202,9 +202,9 @@ def test_a_row_may_not_be_longer_than_the_model_takes(base: Model, data: dict[st
         submit.check(METHODS["sft"], data["messages"], {"max_length": 1025}, base)
 
 
-def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_queued(home: Home, base: Model) -> None:
-    with pytest.raises(BadInput, match="cannot be written, because /proc cannot"):
-        submit.export(home, model="pocket", folder="/proc/nowhere/model")
+def test_a_folder_that_cannot_be_written_is_told_in_words(home: Home, base: Model) -> None:
+    with pytest.raises(BadInput, match=r"/proc/nowhere/model cannot be written \(No such file or directory\)"):
+        registry.export(home, base, Path("/proc/nowhere/model"))
 
 
 def test_a_resumed_run_that_waits_is_stopped_in_other_words_than_one_that_never_began(
