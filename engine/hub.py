@@ -32,7 +32,7 @@ PIECE = 1 << 20  # bytes between two looks whether to stop
 TRIES = 5  # times that a broken connection is taken up again without a byte having come
 PARTS = ".parts"  # the folder of files that are not whole yet, and of the marks of those that are
 RESERVE = 1_000_000_000  # bytes of disk that a download leaves free
-ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")  # some old ones have no owner
 
 
 def token_file(home: Home) -> Path:
@@ -270,5 +270,5 @@ def _asking(id: str, ask: Callable[[], Any]) -> Any:
             raise Unreachable(gated) from problem
         raise Unreachable(f"The hub answered {problem.response.status_code} for a file of {id}. Try again later.") from problem
     except (errors.OfflineModeIsEnabled, httpx.HTTPError, httpx2.HTTPError) as problem:
-        said = str(problem).splitlines() or [type(problem).__name__]
-        raise Unreachable(f"{id} could not be fetched: {said[0]} Check the network; what is here already is kept.") from problem
+        said = (str(problem).splitlines() or [type(problem).__name__])[0].rstrip(".")
+        raise Unreachable(f"The hub could not be reached for {id} ({said}). What is here already is kept.") from problem

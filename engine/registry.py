@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -162,8 +163,13 @@ def export(home: Home, model: Model, target: Path, merged: bool = False) -> Path
     Merged logits are checked against those of base plus adapter before the folder takes its name.
     """
     check_target(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    except OSError as problem:
+        raise BadInput(
+            f"{target} cannot be written ({problem.strerror}). Name a folder in a place that you may write."
+        ) from problem
     try:
         written = beside / "model"
         if merged and model.kind == "adapter":
@@ -187,6 +193,9 @@ def check_target(target: Path) -> None:
         raise BadInput(f"{target} is a file. Name a folder that does not exist yet.")
     if target.exists() and any(target.iterdir()):
         raise BadInput(f"{target} is not empty. Name a folder that does not exist yet.")
+    there = next(folder for folder in (target, *target.parents) if folder.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise BadInput(f"{target} cannot be written, because {there} cannot. Name a folder in a place that you may write.")
 
 
 def delete(home: Home, model_id: int) -> None:

@@ -128,6 +128,12 @@ def page(home: Home, limit: int = 50, offset: int = 0) -> list[Run]:
     return [_record(r) for r in db.rows(home, PAGE, limit, offset)]
 
 
+def named(home: Home, name: str) -> Run | None:
+    """The newest run of that name."""
+    found = db.row(home, "SELECT * FROM run WHERE name = ? ORDER BY id DESC LIMIT 1", name)
+    return _record(found) if found else None
+
+
 def in_status(home: Home, *statuses: str) -> list[Run]:
     """Runs in any of these states, queued ones in the order they will be claimed."""
     marks = ", ".join("?" * len(statuses))

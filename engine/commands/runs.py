@@ -2,6 +2,7 @@
 
 import argparse
 import time
+from collections.abc import Callable
 from typing import Any
 
 from engine.commands import output
@@ -47,19 +48,19 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", comm
         ("wait", _wait, "wait for a run's end; exit code 4 when it fails"),
     ):
         one = group.add_parser(name, parents=[common], help=text)
-        one.add_argument("run", type=int)
-        one.set_defaults(command=act)
+        one.add_argument("run")
+        one.set_defaults(command=_of_run(act))
     metrics = group.add_parser("metrics", parents=[common], help="the figures of a run in the order of writing, for scripts")
-    metrics.add_argument("run", type=int)
+    metrics.add_argument("run")
     metrics.add_argument("--since", type=int, default=0, help="the number up to which they are known already")
-    metrics.set_defaults(command=_metrics)
+    metrics.set_defaults(command=_of_run(_metrics))
     again = group.add_parser("again", parents=[common], help="queue a run's recipe once more, with changes")
-    again.add_argument("run", type=int)
+    again.add_argument("run")
     again.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
-    again.set_defaults(command=_again)
+    again.set_defaults(command=_of_run(_again))
     order = group.add_parser("reorder", parents=[common], help="put these queued runs first, in this order")
-    order.add_argument("run", type=int, nargs="+")
-    order.set_defaults(command=_reorder)
+    order.add_argument("run", nargs="+")
+    order.set_defaults(command=_of_run(_reorder))
 
 
 def _settings(pairs: list[str]) -> dict[str, str]:
@@ -70,6 +71,18 @@ def _settings(pairs: list[str]) -> dict[str, str]:
             raise BadInput(f"--set takes KEY=VALUE, not {pair!r}.")
         settings[key.strip()] = value.strip()
     return settings
+
+
+def _of_run(act: Callable[[Home, argparse.Namespace], int]) -> Callable[[Home, argparse.Namespace], int]:
+    """The command with the runs it names as numbers."""
+
+    def command(home: Home, given: argparse.Namespace) -> int:
+        several = isinstance(given.run, list)
+        numbers = [submit.number(home, run) for run in (given.run if several else [given.run])]
+        given.run = numbers if several else numbers[0]
+        return act(home, given)
+
+    return command
 
 
 def _train(home: Home, given: argparse.Namespace) -> int:

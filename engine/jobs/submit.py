@@ -38,6 +38,10 @@ def check(method: Method, dataset: Dataset, settings: Mapping[str, Any], start: 
             "Choose another data set or another method."
         )
     stored = dataclasses.asdict(parse_settings(method.settings, settings))
+    if start is not None and 0 < start.context < stored["max_length"]:
+        raise BadInput(
+            f"max_length is {stored['max_length']:,}, and {start.name} takes {start.context:,} tokens. Set it to at most that."
+        )
     if stored.get("fresh") and stored["tuning"] == "lora":
         raise BadInput("Random weights (fresh) have to be trained in full. Set tuning to full, or fresh to false.")
     if start is None or start.kind != "adapter":
@@ -170,14 +174,28 @@ def find(home: Home, run_id: int) -> Run:
     return run
 
 
+def number(home: Home, reference: str) -> int:
+    """The number of a run from its number, ``#number`` or name, of which the newest run is meant; NotFound otherwise."""
+    if reference.removeprefix("#").isdigit():
+        return find(home, int(reference.removeprefix("#"))).id
+    run = runs.named(home, reference)
+    if run is None:
+        raise NotFound(f"There is no run {reference!r}. Name it by its number or its name.")
+    return run.id
+
+
 def stop(home: Home, run_id: int) -> Run:
     """Ask a run to stop: a queued one is taken out at once, a running one finishes its step and keeps a checkpoint."""
     run = find(home, run_id)
-    if run.status == "queued" and runs.end(home, run_id, "stopped", before="queued", reason="Stopped before it began."):
+    if run.status == "queued" and runs.end(home, run_id, "stopped", before="queued", reason=_waited(run)):
         return find(home, run_id)
     if not runs.request_stop(home, run_id):
         raise TryLater(f"Run {run_id} has already ended: it is {find(home, run_id).status}.")
     return find(home, run_id)
+
+
+def _waited(run: Run) -> str:
+    return "Stopped while it waited to go on." if run.attempt else "Stopped before it began."
 
 
 def resume(home: Home, run_id: int) -> Run:

@@ -111,9 +111,12 @@ def carry_out(
     """
     reporter, resume = training.reporter, training.resume_from
     reporter.metrics(0, {"planned_steps": trainer.args.max_steps})
-    reporter.phase("training")
     if resume:
         trainer.continue_from(resume)
+    elif training.settings.evaluations and trainer.prompts and not getattr(training.settings, "fresh", False):
+        reporter.phase("asking the untrained model")
+        trainer.speak()
+    reporter.phase("training")
     trainer.train(resume_from_checkpoint=str(resume) if resume else None)
     kind = "adapter" if training.settings.tuning == "lora" else "model"
     summary |= {"steps": trainer.state.global_step, "stopped": trainer.watch.stopped}

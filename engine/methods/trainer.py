@@ -189,13 +189,17 @@ class Watched(Trainer):
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         """The held-out loss, where rows are held out; the answers to the fixed prompts go to the reporter. Greedy, so no random state is touched."""
         figures = super().evaluate(*args, **kwargs) if self.eval_dataset is not None else {}
+        self.speak()
+        return figures
+
+    def speak(self) -> None:
+        """Answer the fixed prompts and tell the reporter; an answer that was cut off ends in three dots."""
         model: Any = self.model
         if not self.prompts:
-            return figures
+            return
         told = batch.complete(model, self.processing_class, [p.ids for p in self.prompts], Sampling(max_tokens=self.tokens))
         for prompt, completion in zip(self.prompts, told, strict=True):
-            self.reporter.sample(self.state.global_step, prompt.shown, completion.text)
-        return figures
+            self.reporter.sample(self.state.global_step, prompt.shown, completion.text + ("" if completion.ended else " …"))
 
 
 class LanguageTrainer(Watched, SFTTrainer):

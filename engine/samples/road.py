@@ -93,7 +93,7 @@ def _measure(home: Home, measuring: list[Run], tuned: list[Model]) -> Station:
         if newest is not None:
             share, low, high = (100 * part for part in (newest.value, newest.low, newest.high))
             return Station("measure", "done", f"{model.name}: {share:.0f} % ({low:.0f} to {high:.0f}, n = {newest.n:,})")
-    return Station("measure", "later", "Nothing measured yet")
+    return Station("measure", "later", "The tuned model is not measured yet" if tuned else "Nothing measured yet")
 
 
 def _tuned(home: Home) -> Model | None:

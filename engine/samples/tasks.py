@@ -119,7 +119,7 @@ def lookup(pool: Pool, rng: random.Random) -> Task:
     values = [str(n) for n in rng.sample(range(1, 100), len(keys))]
     place = rng.randrange(len(keys))
     pairs = ", ".join(f"{k} has {v}" for k, v in zip(keys, values, strict=True))
-    prompt = rng.choice((f"{pairs}. How many has {keys[place]}?", f"Tell me only the number of {keys[place]}: {pairs}."))
+    prompt = rng.choice((f"{pairs}. How many has {keys[place]}?", f"{pairs}. Tell me only the number of {keys[place]}."))
     return exact("lookup", prompt, values[place])
 
 

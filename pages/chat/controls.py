@@ -192,11 +192,14 @@ def suggestions(home: Home, chosen: Sequence[str], sampling: Sampling) -> None:
         "Ask the base and the tuned model the same",
         "Answers stream side by side, with the same seed and decoding. Each names the weights that spoke.", ":material/forum:",
     )  # fmt: skip
-    source = familiar(home, chosen)
-    if source is None or not chosen:
+    if not any(model.run_id for model in registry.all(home)):
+        go.button("Tune a model to compare with its base", ":material/model_training:", "train", key="chat_train")
+    if not chosen:
         return
     with messages.edge():
-        offered = prompts(str(home.root), source.id)
+        source, offered = familiar(home, chosen)
+        if source is None:
+            return
         st.caption(f"To begin with, from {inert.plain(source.title)}:")
         with st.container(horizontal=True):
             for i, text in enumerate(offered):
@@ -206,15 +209,16 @@ def suggestions(home: Home, chosen: Sequence[str], sampling: Sampling) -> None:
                 )  # fmt: skip
 
 
-def familiar(home: Home, chosen: Sequence[str]) -> Dataset | None:
-    """The data that a chosen model was tuned on, else the newest with prompts."""
-    for name in chosen:
-        model = registry.find(home, name)
-        run = runs.get(home, model.run_id) if model is not None and model.run_id else None
-        found = datasets.get(home, run.request.get("dataset_id", 0)) if run is not None else None
-        if found is not None and found.shape in ASKING:
-            return found
-    return next((d for d in datasets.all(home) if d.shape in ASKING), None)
+def familiar(home: Home, chosen: Sequence[str]) -> tuple[Dataset | None, list[str]]:
+    """The data that a chosen model was tuned on, else the newest, that has short prompts; and some of these."""
+    tuned = [registry.find(home, name) for name in chosen]
+    tuned_on = [runs.get(home, model.run_id) for model in tuned if model is not None and model.run_id]
+    first = [datasets.get(home, run.request.get("dataset_id", 0)) for run in tuned_on if run is not None]
+    for found in [*first, *datasets.all(home)]:
+        offered = prompts(str(home.root), found.id) if found is not None and found.shape in ASKING else []
+        if offered:
+            return found, offered
+    return None, []
 
 
 @st.cache_data(max_entries=16, show_spinner=False)

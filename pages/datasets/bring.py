@@ -16,7 +16,6 @@ from pages.parts import badges, examples, inert, words
 from storage import datasets
 from storage.home import Home
 
-ENDINGS = ("json", "jsonl", "ndjson", "csv", "tsv", "parquet", "txt", "md", "markdown", "gz")
 UPLOAD, PATH = "Upload", "From a path"
 RECOGNISED = "recognised"
 
@@ -36,7 +35,7 @@ def source() -> Path | UploadedFile | None:
         if way == UPLOAD:
             file = st.file_uploader(
                 f"A file with one example a row: JSON, JSON lines, CSV, Parquet or plain text, up to {uploads.LARGEST} MB",
-                type=ENDINGS, key=f"upload_{st.session_state.get('upload_round', 0)}", max_upload_size=uploads.LARGEST,
+                key=f"upload_{st.session_state.get('upload_round', 0)}", max_upload_size=uploads.LARGEST,
             )  # fmt: skip
             return cast("UploadedFile | None", file)
         typed = st.text_input(
@@ -91,8 +90,10 @@ def read(home: Home, path: Path) -> curate.Draft:
         slot.info(f"Reading {inert.plain(path.name)}{size}: {words.plural(seen, 'row')} so far", icon=":material/hourglass_top:")
 
     progress(0)
-    draft = curate.open_draft(path, None if shape == RECOGNISED else shape, home=home, progress=progress)
-    slot.empty()
+    try:
+        draft = curate.open_draft(path, None if shape == RECOGNISED else shape, home=home, progress=progress)
+    finally:
+        slot.empty()
     st.session_state["draft"], st.session_state["draft_mark"] = draft, mark
     st.session_state["draft_name"] = re.sub(r"[^A-Za-z0-9_.-]+", "-", path.name.split(".")[0]).strip("-") or "data"
     return draft
@@ -128,6 +129,8 @@ def preview(draft: curate.Draft) -> None:
         at = st.pagination(len(draft.preview), key="draft_row") if len(draft.preview) > 1 else 1
     with st.container(border=True, height=300, key="draft_preview"):
         examples.example(draft.preview[min(at, len(draft.preview)) - 1], draft.shape)
+    if len(draft.preview) < draft.good:
+        st.caption(f"{words.count(len(draft.preview))} of {words.plural(draft.good, 'good row')} can be looked at here.")
 
 
 def ask_name(home: Home, draft: curate.Draft, freeze: Callable[[], None]) -> None:

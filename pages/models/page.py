@@ -117,5 +117,6 @@ with messages.edge():
             lineage.chain(home, chosen)
             scores.table(home, chosen)
             scores.form(home, chosen, partial(measure, chosen))
+            scores.under_way(home, chosen)
             view.download(home, chosen, partial(export, chosen))
             view.delete(home, chosen, partial(delete, home, chosen))

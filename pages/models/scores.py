@@ -9,12 +9,17 @@ import streamlit as st
 
 from engine.evaluation.prompts import SHAPES
 from engine.generation.answers import MAX_TOKENS
-from pages.parts import messages, pickers, words
+from engine.jobs import health
+from pages.parts import inert, messages, pickers, words
+from pages.parts import live as progress
 from storage import datasets, evaluations, models, runs
 from storage.home import Home
-from storage.records import Evaluation, Interval, Model
+from storage.records import LIVE, Evaluation, Interval, Model
 
 ALL, WRONG = "All items", "Wrong only"
+
+
+RECENT = 50  # runs among which measurements of a model are looked for
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,22 @@ def table(home: Home, model: Model) -> None:
         st.caption("Choose a score to see its items one by one.")
 
 
+@st.fragment(run_every=2)
+def under_way(home: Home, model: Model) -> None:
+    """The measurements of a model that wait or run; when one has ended, the page is drawn anew with its score."""
+    asked = [run for run in runs.page(home, RECENT) if run.kind == "measure" and run.request["model_id"] == model.id]
+    live = [run for run in asked if run.status in LIVE]
+    before = st.session_state.get(f"measuring_{model.id}", ())
+    st.session_state[f"measuring_{model.id}"] = tuple(run.id for run in live)
+    if any(run.id in before for run in asked if run.status not in LIVE):
+        st.rerun()
+    for run in live:
+        now = health.view(home, run)
+        st.progress(min(1.0, float(now.phase_done or 0.0)), text=f"{inert.plain(run.name)}: {progress.line(now)}")
+    if asked and asked[0].status in ("failed", "interrupted") and not live:
+        st.caption(f":red[:material/error:] The last measurement failed: {inert.plain(asked[0].reason or '', 300)}")
+
+
 def _data(home: Home, evaluation: Evaluation) -> str:
     data = datasets.get(home, evaluation.dataset_id)
     return data.title if data else f"#{evaluation.dataset_id}"
@@ -112,7 +133,8 @@ def form(home: Home, model: Model, act: Callable[[], None]) -> None:
     with st.expander("Measure", icon=":material/fact_check:", key="measure_open"):
         with st.container(horizontal=True, vertical_alignment="bottom"):
             data = pickers.dataset(
-                home, "Data", key="measure_data", shapes=SHAPES, latest=True, prefer="prompt",
+                home, "Data", key=f"measure_data_{model.id}", shapes=SHAPES, latest=True, prefer="prompt",
+                default=_held_out(home, model),
                 help="Rows with a column `check` are scored by it, others by whether the answer is exactly their own.",
             )  # fmt: skip
             pickers.model(
@@ -131,8 +153,15 @@ def form(home: Home, model: Model, act: Callable[[], None]) -> None:
         messages.kept("measure")
 
 
+def _held_out(home: Home, model: Model) -> str:
+    """By its name the held-out set of the data that a model was trained on."""
+    run = runs.get(home, model.run_id or 0)
+    data = datasets.get(home, run.request.get("dataset_id", 0)) if run else None
+    return f"{data.name}-held-out" if data else "pocket-instructions-held-out"
+
+
 def asked(model: Model) -> Asked:
     """What stands in the form."""
     held = st.session_state
     limit, tokens = (int(held[key]) if held[key] else None for key in ("measure_limit", "measure_tokens"))
-    return Asked(held["measure_data"], held[f"measure_against_{model.id}"], limit, tokens)
+    return Asked(held[f"measure_data_{model.id}"], held[f"measure_against_{model.id}"], limit, tokens)

@@ -50,6 +50,6 @@ def histogram(
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
         margin={"l": 0, "r": 8, "t": 32 if limit is not None else 8, "b": 0},
         xaxis={"title": unit, "showgrid": False, "fixedrange": True, "range": [edges[0], edges[-1]]},
-        yaxis={"fixedrange": True, "tickformat": ",d", "rangemode": "tozero"},
+        yaxis={"title": "rows", "fixedrange": True, "tickformat": ",d", "rangemode": "tozero"},
     )
     st.plotly_chart(figure, key=key, config=CONFIG, alt=alt)

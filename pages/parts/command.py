@@ -2,7 +2,12 @@
 
 import shlex
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+
+from storage.home import Home
+
+PYTHON, DEFAULT = ".venv/bin/python", ".temper"
 
 
 def value(of: Any) -> str:
@@ -12,7 +17,13 @@ def value(of: Any) -> str:
     return f"{of:g}" if isinstance(of, float) else str(of)
 
 
+def _home(home: Home) -> str:
+    """What names a home that the command line would not take by itself."""
+    return "" if home.root == Path.home() / DEFAULT else f" --home {shlex.quote(str(home.root))}"
+
+
 def train(
+    home: Home,
     method: str,
     model: str,
     data: str,
@@ -22,7 +33,7 @@ def train(
     seed: int = 0,
     dtype: str = "auto",
 ) -> str:
-    """``python -m engine train`` with these choices. Pass only the settings that differ from their defaults."""
+    """``engine train`` with these choices. Pass only the settings that differ from their defaults."""
     parts = ["--method", method, "--model", model, "--data", data]
     for key, chosen in settings.items():
         parts += ["--set", f"{key}={value(chosen)}"]
@@ -32,4 +43,4 @@ def train(
         parts += ["--seed", str(seed)]
     if dtype != "auto":
         parts += ["--dtype", dtype]
-    return "python -m engine train " + " ".join(shlex.quote(part) for part in parts)
+    return f"{PYTHON} -m engine{_home(home)} train " + " ".join(shlex.quote(part) for part in parts)

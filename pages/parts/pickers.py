@@ -61,11 +61,12 @@ def dataset(
     shapes: Collection[str] | None = None,
     latest: bool = False,
     prefer: str | None = None,
+    default: str = "",
     help: str | None = None,
 ) -> Dataset | None:
     """Ask for one frozen data set of these shapes, newest first; ``latest`` shows only the newest version of each name.
 
-    The first one of the shape ``prefer`` is chosen to begin with, where there is one.
+    The one called ``default`` is chosen to begin with, else the first one of the shape ``prefer``, where there is one.
     """
     found: dict[int, Dataset] = {}
     names: set[str] = set()
@@ -73,7 +74,8 @@ def dataset(
         if (shapes is None or one.shape in shapes) and not (latest and one.name in names):
             found[one.id] = one
             names.add(one.name)
-    at = next((i for i, one in enumerate(found.values()) if one.shape == prefer), 0)
+    order = sorted(found.values(), key=lambda one: (one.name != default, one.shape != prefer))  # the newest of equals stays first
+    at = list(found).index(order[0].id) if order else 0
     chosen = st.selectbox(
         label, list(found), index=at, key=key, help=help, disabled=not found, persist_state="session",
         format_func=lambda i: describe_dataset(found[i]), placeholder="No fitting data set yet",

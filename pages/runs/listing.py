@@ -172,6 +172,7 @@ def draw(home: Home, page: Sequence[Run], names: Names) -> list[Run]:
             "status": columns.MultiselectColumn(
                 "Status", width=108, options=[mark(s) for s in STATUSES], color=[COLOURS[s] for s in STATUSES]
             ),
+            "run": columns.NumberColumn("Run", width=56, format="%d"),
             "name": columns.TextColumn("Name", width=160),
             "open": columns.ButtonColumn("", key="runs_open", width=60),
             "curve": columns.LineChartColumn("Training loss", width=110),
@@ -182,7 +183,6 @@ def draw(home: Home, page: Sequence[Run], names: Names) -> list[Run]:
             "data": columns.TextColumn("Data", width=150),
             "what": columns.TextColumn("Method", width=76),
             "model": columns.TextColumn("Model", width=120),
-            "run": columns.NumberColumn("Run", width=56, format="%d"),
         },
     )
     click = st.session_state.get("runs_open")
@@ -202,17 +202,17 @@ def line(home: Home, run: Run, names: Names) -> dict[str, Any]:
     latest = events.latest(home, run.id)
     return {
         "status": [mark(run.status)],
+        "run": run.id,
         "name": run.name,
         "open": "Open",
         "curve": points or None,
         "loss": latest.get("loss", (0, None))[1],
-        "held_out": run.summary.get("held_out_loss"),
+        "held_out": run.summary.get("held_out_loss", latest.get("eval_loss", (0, None))[1]),
         "at": words.moment(run.created_at),
         "took": facts.took(run),
         "data": names.data(run),
         "what": names.what(run),
         "model": names.model(run),
-        "run": run.id,
     }
 
 

@@ -70,9 +70,8 @@ def actions(home: Home, known: Facts) -> None:
             asked = run.stop_requested
             if st.button("Stopping…" if asked else "Stop", icon=":material/stop_circle:", key="run_stop", disabled=asked):
                 ask_to_stop(home, known)
-        elif run.status != "succeeded":
-            label = f"Resume from step {known.kept[-1].step}" if known.kept else "Start over"
-            st.button(label, icon=":material/play_arrow:", key="run_resume", on_click=resume, args=(home, run.id))
+        elif run.status == "stopped":  # what failed has its way on beside the reason
+            st.button(resuming(known), icon=":material/play_arrow:", key="run_resume", on_click=resume, args=(home, run.id))
         if known.made is not None:
             go.button(
                 "Compare in chat", ":material/forum:", "chat", key="run_chat", type="primary",
@@ -87,6 +86,11 @@ def actions(home: Home, known: Facts) -> None:
                 "Compare curves", ":material/compare_arrows:", "runs", key="run_compare",
                 help="Lay this run's curves over those of others", compare=run.id,
             )  # fmt: skip
+
+
+def resuming(known: Facts) -> str:
+    """What resuming means for this run, as a button says it."""
+    return f"Resume from step {known.kept[-1].step}" if known.kept else "Start over"
 
 
 def ask_to_stop(home: Home, known: Facts) -> None:
@@ -125,10 +129,11 @@ def failure(home: Home, run: Run, now: health.RunView) -> None:
     rates = [value for _, value in events.curve(home, run.id, "learning_rate", 50) if value]
     step = facts.next_step(run, max(rates, default=0.0))
     view.failure_card(run)
-    if step is None:
-        return
+    elsewhere = step is not None and step.page != "resume"
     with st.container(horizontal=True):
-        if step.page == "resume":
-            st.button(step.label, icon=step.icon, key="card_resume", type="primary", on_click=resume, args=(home, run.id))
-        else:
+        if step is not None and elsewhere:
             go.button(step.label, step.icon, step.page, key="card_step", type="primary", query=step.query)
+        st.button(
+            resuming(facts.gather(home, run)), icon=":material/play_arrow:", key="run_resume",
+            type="secondary" if elsewhere else "primary", on_click=resume, args=(home, run.id),
+        )  # fmt: skip

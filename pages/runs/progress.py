@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from engine.jobs import health
 from engine.jobs.health import RunView
-from pages.parts import curves, inert, live, words
+from pages.parts import curves, inert, live, strip, words
 from storage import events, runs
 from storage.home import Home
 from storage.records import LIVE, Event
@@ -39,6 +40,11 @@ def phases(told: list[Event], until: str | None) -> list[Phase]:
 def draw(home: Home, now: RunView) -> None:
     """Draw phases, the progress bar and the latest figures of a run."""
     run = now.run
+    if run.status in LIVE and not health.engine(home).running:
+        with st.container(border=True, horizontal=True, vertical_alignment="center"):
+            goes_on = "A run that has begun goes on" if run.status == "running" else "It begins when the engine runs again"
+            st.markdown(f":orange[:material/warning:] **The engine is not running.** {goes_on}.")
+            st.button("Start the engine", key=f"start_engine_{run.id}", on_click=strip.start, args=(home,))
     spans = phases(events.of_run(home, run.id, "phase"), run.ended_at)
     if run.status == "queued":
         before = sum(other.priority < run.priority for other in runs.in_status(home, "queued"))

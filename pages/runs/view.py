@@ -25,6 +25,7 @@ TITLES = {
     "lost": "The run was lost",
     "bug": "A fault in the program",
 }
+CHOSEN = ("device", "batching", "micro_batch", "learning_rate", "dtype")  # what a log line begins with that tells a choice
 AT_ONCE = 6  # steps of a time line that are drawn before one is asked for the rest
 LOG_TAIL = 64_000  # bytes of the log file that a page shows
 
@@ -134,6 +135,10 @@ def recipe(known: Facts) -> None:
         table |= {"seed": _value(request.get("seed", 0), False), "dtype": _value(request.get("dtype", "auto"), False)}
         st.table(table, border="horizontal", alt="Settings of the run; changed ones are marked")
         st.caption(":blue-badge[changed] differs from the method's default.")
+        chosen = chosen_lines(known)
+        if chosen:
+            st.markdown("**Chosen by itself**")
+            st.table(chosen, border="horizontal", alt="What was chosen by the data, the model and the machine")
     with right:
         st.markdown("**Lineage**")
         lineage(known)
@@ -146,10 +151,17 @@ def recipe(known: Facts) -> None:
     if known.start is not None and known.dataset is not None and known.method is not None:
         st.markdown("**The same from the command line**")
         line = command.train(
-            known.method.name, known.start.name, known.dataset.title, known.changed,
+            known.home, known.method.name, known.start.name, known.dataset.title, known.changed,
             name=known.run.name, seed=known.run.request.get("seed", 0), dtype=known.run.request.get("dtype", "auto"),
         )  # fmt: skip
         inert.code(line, "bash")
+
+
+def chosen_lines(known: Facts) -> dict[str, str]:
+    """What the run told of its choices as it began: device, batching, rate and precision, each with its reason."""
+    told = [event.body["text"] for event in events.of_run(known.home, known.run.id, "log")]
+    parts = [line.partition(": ") for line in told]
+    return {inert.plain(name.replace("_", " ")): inert.plain(reason) for name, _, reason in parts if name in CHOSEN}
 
 
 def _value(value: Any, changed: bool) -> str:

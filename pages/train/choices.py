@@ -49,6 +49,17 @@ class Choice:
     parent_id: int | None
 
     @property
+    def problem(self) -> TemperError | None:
+        """What is wrong with the settings or with what they are asked of, as launching would say it."""
+        if self.model is None or self.dataset is None or self.empty:
+            return None
+        try:
+            submit.check(self.method, self.dataset, self.settings, self.model)
+        except TemperError as problem:
+            return problem
+        return None
+
+    @property
     def changed(self) -> dict[str, Any]:
         """The settings that differ from their defaults."""
         defaults = {s.name: s.default for s in settings_of(self.method.settings)}

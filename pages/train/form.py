@@ -19,6 +19,7 @@ from storage.records import Dataset, Model
 COMMON = ("tuning", "learning_rate", "epochs", "steps", "batch_size", "max_length")  # what most people set
 LEARN_FROM = "; ".join(f"{family}: {what}" for family, what in FAMILIES.items()).capitalize()
 WHOLE_WORDS = {"lora": "LoRA", "neftune": "NEFTune"}
+LABELS = {"fresh": "Random weights", "clip": "Gradient clipping", "compile": "Compile the layers", "warmup": "Warm-up"}
 
 
 def method() -> str:
@@ -89,7 +90,7 @@ def settings(home: Home, of: Method) -> dict[str, Any]:
     for setting in every:
         held.setdefault(choices.setting_key(of, setting), setting.default)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.subheader("Settings", width="content")
+        st.subheader("Settings", width="content", help="Where a field says 0, it is chosen for you, and what was chosen is told")
         changed = changes(of, every)
         st.button(
             f"Back to defaults ({len(changed)} changed)" if changed else "All at their defaults", icon=":material/restart_alt:",
@@ -144,10 +145,10 @@ def field(home: Home, of: Method, setting: Setting, resting: bool) -> Any:
             st.caption(inert.plain(setting.notes.get(value, ""), 400))
         return value
     if setting.kind in (int, float):
-        low, high = (None if bound is None else setting.kind(bound) for bound in (setting.low, setting.high))
         shown = "%d" if setting.kind is int else "%g"
-        # no value of its own, so that an emptied field is empty and not suddenly at its lowest
-        return st.number_input(name, low, high, value=None, step=step(setting), format=shown, **common)
+        # no value of its own, so that an emptied field is empty and not suddenly at its lowest; and no bounds of its own, since
+        # the browser keeps what is beyond them to itself, and the form would go on with the value from before
+        return st.number_input(name, value=None, step=step(setting), format=shown, **common)
     return st.text_input(name, **common)
 
 
@@ -165,6 +166,8 @@ def reference(home: Home, setting: Setting, name: str, common: dict[str, Any]) -
 
 def label(name: str) -> str:
     """A setting's or choice's name in words."""
+    if name in LABELS:
+        return LABELS[name]
     parts = [WHOLE_WORDS.get(part, part) for part in name.split("_")]
     return " ".join([parts[0] if parts[0] in WHOLE_WORDS.values() else parts[0].capitalize(), *parts[1:]])
 

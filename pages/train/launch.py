@@ -45,7 +45,10 @@ def draw(home: Home, fits: bool) -> None:
     messages.kept("launch")
     if choice.empty:
         st.caption(f":material/info: Fill in {inert.plain(' and '.join(name.replace('_', ' ') for name in choice.empty))}.")
-    ready = choice.model is not None and choice.dataset is not None and not choice.empty
+    problem = choice.problem
+    if problem is not None:
+        messages.show(problem)
+    ready = choice.model is not None and choice.dataset is not None and not choice.empty and problem is None
     st.button(
         "Launch", type="primary", icon=":material/rocket_launch:", key="train_launch", width="stretch",
         disabled=not (ready and sure), on_click=launch, args=(home,),
@@ -59,7 +62,7 @@ def draw(home: Home, fits: bool) -> None:
     if choice.model is not None and choice.dataset is not None:
         st.caption("The same from the command line")
         line = command.train(
-            choice.method.name, choice.model.name, choice.dataset.title, choice.changed,
+            home, choice.method.name, choice.model.name, choice.dataset.title, choice.changed,
             name=choice.name, seed=choice.seed, dtype=choice.dtype,
         )  # fmt: skip
         inert.code(line, "bash")

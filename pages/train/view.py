@@ -95,14 +95,14 @@ def plan(
         mean, longest = told.total_tokens / max(1, told.rows), told.longest
     try:
         values = parse_settings(method.settings, settings)
-    except TemperError as problem:
-        messages.show(problem)
+    except TemperError:  # it is told beside the button that it keeps from being pressed
+        st.caption("Mend the settings to see memory, time and batching.")
         return True
     needed = estimate.estimate(home, model, values, rows, mean, longest)
     badge = FITS[needed.fits]
     lines = {
         "Memory": f"{badge.markdown}  about {words.size(needed.memory)} of {words.size(needed.available)} free",
-        "Steps": f"{needed.steps:,} of {words.plural(int(settings.get('batch_size', 1)), 'block' if joins(method) else 'row')} each",
+        "Steps": steps_line(method, values, needed.steps, rows),
         "Time": f"about {words.duration(needed.seconds)}, {needed.basis}" if needed.seconds else f"not known: {needed.basis}",
     }
     if settings.get("learning_rate") == 0:
@@ -116,6 +116,15 @@ def plan(
     if told is None:
         st.caption("Until the tokens are counted, every row is taken to be as long as allowed.")
     return needed.fits != "exceeds"
+
+
+def steps_line(method: Method, values: Any, steps: int, rows: int) -> str:
+    """How the number of steps comes about."""
+    what, held = "block" if joins(method) else "row", int(rows * values.evaluate_share)
+    told = f"{steps:,} of {words.plural(values.batch_size, what)} each"
+    if not values.steps:
+        told += f": {values.epochs:g} times over {words.plural(rows - held, what)}"
+    return told + (f"; {words.count(held)} held out" if held else "")
 
 
 def batching_line(method: Method, settings: Mapping[str, Any], seen: Seen) -> str:

@@ -1,11 +1,13 @@
 """Models: lineage, scores, what depends on a model before it goes, and what checkpoints take."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from engine import hub, registry
+from engine.data import curate
 from engine.errors import TryLater
 from engine.jobs import submit, supervisor
 from storage import db, evaluations, events, models, runs
@@ -68,7 +70,7 @@ def test_a_hub_out_of_reach_is_said_in_words_and_the_id_stays_typed(empty_home: 
     app.text_input(key="hub_id").set_value("owner/name").run()
     app.button(key="look_up").click().run()
     assert not app.exception
-    assert "owner/name could not be fetched" in app.error[0].value.replace("\\", "")
+    assert "The hub could not be reached for owner/name" in app.error[0].value.replace("\\", "")
     assert app.text_input(key="hub_id").value == "owner/name"
 
 
@@ -141,3 +143,21 @@ def test_what_checkpoints_take_is_shown_by_run(full: dict[str, Any]) -> None:
     table = app.dataframe[0].value
     assert table["Size"].tolist()[0] == "80.0 kB"
     assert len(table) == len({c.run_id for c in events.checkpoints(full["home"])})
+
+
+def test_a_measurement_under_way_is_seen_beside_the_form(full: dict[str, Any]) -> None:
+    app = open_page("models", model=str(full["tuned"].id))
+    assert any("support-sft on sums-held-out@1" in bar.text.replace("\\", "") for bar in app.progress)
+    runs.end(full["home"], full["queued"], "stopped", before="queued", reason="Stopped before it began.")
+    app = open_page("models", model=str(full["tuned"].id))
+    assert not app.progress
+
+
+def test_what_is_offered_to_measure_on_is_the_held_out_set_of_the_training_data(full: dict[str, Any]) -> None:
+    rows = [{"prompt": "What is 1 plus 1?", "check": '{"kind": "number", "value": 2}'}]
+    source = full["home"].uploads / "held.jsonl"
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    kept = curate.add(full["home"], source, "support-questions-held-out", shape="prompt")
+    curate.add(full["home"], source, "something-newer", shape="prompt")
+    app = open_page("models", model=str(full["tuned"].id))
+    assert app.selectbox(key=f"measure_data_{full['tuned'].id}").value == kept.id

@@ -131,8 +131,8 @@ def test_a_loss_that_was_no_number_leads_to_a_lower_rate(full: dict[str, Any]) -
 def test_an_interrupted_run_is_resumed_by_the_button_on_its_card(full: dict[str, Any], engine_there: None) -> None:
     lost = next(run for run in runs.page(full["home"]) if run.status == "interrupted")
     app = open_page("runs", run=str(lost.id))
-    assert app.button(key="run_resume").label == "Resume from step 10"
-    app.button(key="card_resume").click().run()
+    assert [button.label for button in app.button if "Resume" in button.label] == ["Resume from step 10"]
+    app.button(key="run_resume").click().run()
     assert not app.exception and not app.error
     again = runs.get(full["home"], lost.id)
     assert again is not None and again.status == "queued"
@@ -211,3 +211,9 @@ def test_choosing_another_run_to_compare_changes_the_address(full: dict[str, Any
 
 def test_every_class_of_failure_has_a_title() -> None:
     assert set(view.TITLES) == set(FAILURES)
+
+
+def test_an_engine_that_is_gone_is_said_where_the_run_is_looked_at(full: dict[str, Any]) -> None:
+    app = open_page("runs", run=str(full["live"]))
+    assert "The engine is not running. A run that has begun goes on." in said(app).replace("*", "")
+    assert app.button(key=f"start_engine_{full['live']}").label == "Start the engine"

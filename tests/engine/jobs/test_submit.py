@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from engine import hub, names, registry
-from engine.errors import BadInput, TryLater, WrongShape
+from engine.errors import BadInput, NotFound, TryLater, WrongShape
 from engine.jobs import room, submit, supervisor, work
 from engine.jobs.reporter import RunReporter
 from engine.methods import METHODS
 from engine.methods.method import parse_settings
 from engine.samples import pocket
-from storage import events, models, runs
+from storage import db, events, models, runs
 from storage.home import Home
 from storage.records import Dataset, Model
 from tests import filled
@@ -181,3 +181,38 @@ def test_an_engine_that_cannot_start_is_told_with_the_log_to_read(home: Home, mo
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(TryLater, match=r"could not be started.*engine\.log"):
         supervisor.ensure(home)
+
+
+def test_a_run_is_named_by_its_number_or_its_name_of_which_the_newest_is_meant(
+    home: Home, base: Model, data: dict[str, Dataset]
+) -> None:
+    made = [
+        submit.train(home, method="sft", model="pocket", dataset="support-questions", settings={}, name="twice") for _ in range(2)
+    ]
+    assert submit.number(home, "twice") == made[1].id
+    assert submit.number(home, f"#{made[0].id}") == submit.number(home, str(made[0].id)) == made[0].id
+    for unknown in ("thrice", "#999", "999"):
+        with pytest.raises(NotFound, match="There is no run"):
+            submit.number(home, unknown)
+
+
+def test_a_row_may_not_be_longer_than_the_model_takes(base: Model, data: dict[str, Dataset]) -> None:
+    assert submit.check(METHODS["sft"], data["messages"], {"max_length": 1024}, base)["max_length"] == 1024
+    with pytest.raises(BadInput, match="max_length is 1,025, and pocket takes 1,024 tokens"):
+        submit.check(METHODS["sft"], data["messages"], {"max_length": 1025}, base)
+
+
+def test_a_folder_that_cannot_be_written_is_told_in_words(home: Home, base: Model) -> None:
+    with pytest.raises(BadInput, match=r"/proc/nowhere/model cannot be written \(No such file or directory\)"):
+        registry.export(home, base, Path("/proc/nowhere/model"))
+
+
+def test_a_resumed_run_that_waits_is_stopped_in_other_words_than_one_that_never_began(
+    home: Home, base: Model, data: dict[str, Dataset]
+) -> None:
+    run = submit.train(home, method="sft", model="pocket", dataset="support-questions", settings={})
+    assert submit.stop(home, run.id).reason == "Stopped before it began."
+    submit.resume(home, run.id)
+    with db.transaction(home) as connection:
+        connection.execute("UPDATE run SET attempt = 1 WHERE id = ?", (run.id,))
+    assert submit.stop(home, run.id).reason == "Stopped while it waited to go on."

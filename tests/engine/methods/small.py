@@ -32,6 +32,7 @@ class Silent:
         self.values: dict[str, list[float]] = {}
         self.lines: list[str] = []
         self.asked: list[str] = []
+        self.answered: list[tuple[int, str]] = []
         self.checkpoints: list[tuple[int, Path]] = []
 
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
@@ -45,6 +46,7 @@ class Silent:
 
     def sample(self, step: int, prompt: str, text: str) -> None:
         self.asked.append(prompt)
+        self.answered.append((step, text))
 
     def checkpoint(self, step: int, folder: Path, keep: int = 0) -> None:
         self.checkpoints.append((step, folder))
