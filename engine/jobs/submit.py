@@ -12,7 +12,7 @@ from engine.errors import BadInput, NotFound, TryLater, WrongShape
 from engine.evaluation import prompts
 from engine.jobs import room
 from engine.methods import METHODS
-from engine.methods.method import Method, parse_settings
+from engine.methods.method import Method, parse_settings, settings_of
 from storage import datasets, models, runs
 from storage.home import Home
 from storage.records import LIVE, Dataset, Model, Recipe, Run
@@ -37,7 +37,7 @@ def check(method: Method, dataset: Dataset, settings: Mapping[str, Any], start: 
             f"{method.title} takes data of the shape {' or '.join(method.shapes)}, but {dataset.title} holds {dataset.shape}. "
             "Choose another data set or another method."
         )
-    stored = dataclasses.asdict(parse_settings(method.settings, settings))
+    stored = dataclasses.asdict(parse_settings(method.settings, fitting(method, settings, start)))
     if start is not None and 0 < start.context < stored["max_length"]:
         raise BadInput(
             f"max_length is {stored['max_length']:,}, and {start.name} takes {start.context:,} tokens. Set it to at most that."
@@ -51,6 +51,14 @@ def check(method: Method, dataset: Dataset, settings: Mapping[str, Any], start: 
             f"Random weights (fresh) leave nothing of the adapter {start.name}. Start from its base, or set fresh to false."
         )
     return stored | (registry.lora_settings(start) if stored["tuning"] == "lora" else {})
+
+
+def fitting(method: Method, settings: Mapping[str, Any], start: Model | None) -> dict[str, Any]:
+    """The settings with ``max_length``, where it is at its default, at most what the model to start from takes."""
+    default = next(s.default for s in settings_of(method.settings) if s.name == "max_length")
+    if start is None or not 0 < start.context < default or settings.get("max_length", default) != default:
+        return dict(settings)
+    return {**settings, "max_length": start.context}
 
 
 def train(
