@@ -14,7 +14,7 @@ from storage.records import LIVE, Run
 @contextmanager
 def lab() -> Iterator[Home]:
     """A fresh home with an engine."""
-    with tempfile.TemporaryDirectory(prefix="temper-bench-") as folder:
+    with tempfile.TemporaryDirectory(prefix="temper-bench-", ignore_cleanup_errors=True) as folder:
         home = Home.resolve(folder)
         prepare.prepare(home)
         supervisor.ensure(home)

@@ -20,12 +20,11 @@ def register() -> str:
     def attend(module: Any, query: Any, key: Any, value: Any, attention_mask: Any, cu_seq_lens_q: Any = None, **rest: Any) -> Any:
         if cu_seq_lens_q is None:
             return sdpa_attention_forward(module, query, key, value, attention_mask, **rest)
-        bounds = cu_seq_lens_q.tolist()
+        # one split for all rows: the gradient of a slice is as large as the whole batch, for each row anew
+        lengths = cu_seq_lens_q.diff().tolist()
         rows = [
-            sdpa_attention_forward(
-                module, query[:, :, a:b], key[:, :, a:b], value[:, :, a:b], None, **{**rest, "is_causal": True}
-            )[0]
-            for a, b in zip(bounds, bounds[1:], strict=False)
+            sdpa_attention_forward(module, q, k, v, None, **{**rest, "is_causal": True})[0]
+            for q, k, v in zip(query.split(lengths, 2), key.split(lengths, 2), value.split(lengths, 2), strict=True)
         ]
         return torch.cat(rows, dim=1), None
 
