@@ -48,13 +48,3 @@ def asleep(*programs: Program) -> Iterator[None]:
     finally:
         for program in programs:
             program.signal(signal.SIGCONT)
-
-
-def named(part: str) -> list[psutil.Process]:
-    """The processes with this in their command line, this one left out."""
-    found = []
-    for process in psutil.process_iter():
-        with suppress(psutil.Error):
-            if process.pid != os.getpid() and any(part in word for word in process.cmdline()):
-                found.append(process)
-    return found
