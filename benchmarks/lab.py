@@ -3,7 +3,9 @@
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+
+import psutil
 
 from engine import prepare
 from engine.jobs import submit, supervisor
@@ -22,6 +24,18 @@ def lab() -> Iterator[Home]:
             yield home
         finally:
             supervisor.stop(home)
+            while processes(home):  # what still writes there would keep the folder from being removed
+                time.sleep(0.1)
+
+
+def processes(home: Home) -> list[psutil.Process]:
+    """The engine's processes of this home: those with its folder in their command line."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if str(home.root) in process.cmdline():
+                found.append(process)
+    return found
 
 
 def ended(home: Home, run: Run) -> Run:

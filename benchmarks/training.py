@@ -10,8 +10,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks import app, lengths, timing
-from benchmarks.lab import ended, lab
+import psutil
+
+from benchmarks import app, lengths, timing, turns
+from benchmarks.lab import ended, lab, processes
 from engine.data import curate
 from engine.jobs import health, submit
 from engine.samples import pocket
@@ -22,7 +24,7 @@ from storage.records import LIVE, Run
 ROWS = pocket.SAMPLES / "pocket-instructions.jsonl"
 STEPS, BATCH = 40, 8
 SKIPPED = 5  # first steps, while caches fill
-WATCHED_STEPS, LOADING = 160, 60  # steps under a live page, and those during which the browser may still load it
+ENDLESS, TURNS = 5000, 13  # more steps than the turns take, and the turns of each
 PLAIN: dict[str, Any] = {
     "steps": STEPS, "batch_size": BATCH, "learning_rate": 1e-3, "evaluations": 0, "checkpoints": 0, "evaluate_share": 0.0,
     "batching": "padded", "warmup": 0.0, "schedule": "linear", "max_length": 512,
@@ -31,12 +33,21 @@ PLAIN: dict[str, Any] = {
 
 def bare(rows: Path, steps: int = STEPS) -> list[dict[str, float]]:
     """What the bare script prints, a dictionary a line."""
-    command = [sys.executable, "-m", "benchmarks.bare_sft", str(pocket.POCKET), str(rows), str(steps), str(BATCH)]
     # with a cache of its own, so that it prepares its rows as a first start does, and as the engine does each time
     with tempfile.TemporaryDirectory() as cache:
         environment = {**os.environ, "HF_DATASETS_CACHE": cache}
-        done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
-    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"')]
+        done = subprocess.run(bare_command(rows, steps), capture_output=True, text=True, check=True, env=environment)
+    return json_lines(done.stdout)
+
+
+def bare_command(rows: Path, steps: int) -> list[str]:
+    """The command line of the bare script."""
+    return [sys.executable, "-m", "benchmarks.bare_sft", str(pocket.POCKET), str(rows), str(steps), str(BATCH)]
+
+
+def json_lines(told: str) -> list[dict[str, float]]:
+    """The whole lines among these that hold a dictionary."""
+    return [json.loads(line) for line in told.splitlines() if line.startswith('{"') and line.endswith("}")]
 
 
 def launched(home: Home, data: str, **settings: Any) -> Run:
@@ -52,28 +63,39 @@ def warm(home: Home) -> None:
         time.sleep(0.1)
 
 
-def step_seconds(home: Home, done: Run, skipped: int) -> float:
-    """The median step of a run, the first ones left out."""
-    return statistics.median(value for step, value in events.curve(home, done.id, "seconds_per_step") if step > skipped)
-
-
 def overhead() -> None:
     """Time per step under the engine, with a browser that watches, against the bare script: at most 1.05 is claimed."""
-    with lab() as home, app.watching(home) as tab:
+    with lab() as home, app.watching(home) as tab, tempfile.TemporaryDirectory() as folder:
+        told = Path(folder) / "bare.txt"
+        with told.open("w") as out:
+            script = subprocess.Popen(bare_command(ROWS, ENDLESS), stdout=out, stderr=subprocess.DEVNULL)
+        queued = launched(home, "pocket-instructions", steps=ENDLESS)
+        tab.goto(f"{app.address(home)}/runs?run={queued.id}")
 
-        def watched() -> float:
-            queued = launched(home, "pocket-instructions", steps=WATCHED_STEPS)
-            tab.goto(f"{app.address(home)}/runs?run={queued.id}")
-            done = ended(home, queued)
-            # no step of the bare script has a browser that still loads its page beside it
-            return step_seconds(home, done, LOADING)
+        def by_engine() -> list[float]:
+            return [value for _, value in events.curve(home, queued.id, "seconds_per_step", ENDLESS)]
 
-        def alone() -> float:
-            tab.goto("about:blank")
-            told = bare(ROWS, WATCHED_STEPS)
-            return statistics.median(x["seconds"] for x in told if "seconds" in x and x["step"] > LOADING)
+        def by_script() -> list[float]:
+            return [line["seconds"] for line in json_lines(told.read_text()) if "seconds" in line]
 
-        figures = timing.interleaved({"bare": alone, "engine": watched})
+        def watched() -> list[psutil.Process]:
+            # of this process's own children, app and browser: no other browser of this machine is put to sleep
+            return [*processes(home), *(p for p in psutil.Process().children(recursive=True) if p.pid != script.pid)]
+
+        engine = turns.Program("engine", by_engine, watched)
+        plain = turns.Program("bare", by_script, lambda: [psutil.Process(script.pid)])
+        try:
+            while min(len(by_engine()), len(by_script())) < SKIPPED:
+                assert script.poll() is None, "The bare script ended."
+                time.sleep(0.5)
+            with turns.asleep(engine, plain):
+                figures = timing.interleaved({p.name: lambda p=p: statistics.median(p.turn()) for p in (plain, engine)}, TURNS)
+        finally:
+            script.kill()
+            script.wait()
+            submit.stop(home, queued.id)
+            while submit.find(home, queued.id).status in LIVE:
+                time.sleep(0.1)
     print(*figures.values(), sep="\n")
     ratio = figures["engine"].median / figures["bare"].median
     print(f"time per step under engine and live page / bare script: {ratio:.3f} (claimed: <= 1.05)")

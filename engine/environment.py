@@ -12,10 +12,7 @@ QUIET = {
     "TOKENIZERS_PARALLELISM": "false",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
 }
-# how threads that wait for each other do it, measured on two cores, in seconds a step of Pocket's SFT, alone and beside a
-# process that keeps one core busy: 10,000 turns of spinning 0.20 and 1.1, 2,000 turns 0.20 and 0.50, none 0.29 and 0.30
-BRIEF = {"GOMP_SPINCOUNT": "2000"}  # for a trainer
-POLITE = {"OMP_WAIT_POLICY": "PASSIVE"}  # for the model host, which answers beside a training
+POLITE = {"OMP_WAIT_POLICY": "PASSIVE"}  # threads of the model host, which answers beside a training, sleep while they wait
 # the first GPU of those that may be seen: with several, the Trainer would wrap the model in DataParallel, which TRL refuses
 ONE_GPU = {"CUDA_VISIBLE_DEVICES": os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]}
 OFFLINE = {"HF_HUB_OFFLINE": "1"}

@@ -7,7 +7,6 @@ the pipe closes before that, the supervisor is gone and the idle worker ends; af
 
 import contextlib
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -17,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from engine.environment import BRIEF
 from engine.jobs import failures, processes
 from storage import files
 from storage.home import Home
@@ -42,7 +40,7 @@ def main(root: str) -> int:
     with (home.logs / "worker.log").open("ab") as log:
         worker = subprocess.Popen(
             [sys.executable, "-m", "engine.jobs.worker", root],
-            stdin=subprocess.PIPE, stdout=log, stderr=log, process_group=0, env={**os.environ, **BRIEF},
+            stdin=subprocess.PIPE, stdout=log, stderr=log, process_group=0,
         )  # fmt: skip
     claimed: list[Claim] = []
     threading.Thread(target=_pass_on, args=(home, worker, claimed), daemon=True).start()

@@ -37,7 +37,7 @@ def check(method: Method, dataset: Dataset, settings: Mapping[str, Any], start: 
             f"{method.title} takes data of the shape {' or '.join(method.shapes)}, but {dataset.title} holds {dataset.shape}. "
             "Choose another data set or another method."
         )
-    stored = dataclasses.asdict(parse_settings(method.settings, settings))
+    stored = dataclasses.asdict(parse_settings(method.settings, fitting(method, settings, start)))
     if start is not None and 0 < start.context < stored["max_length"]:
         raise BadInput(
             f"max_length is {stored['max_length']:,}, and {start.name} takes {start.context:,} tokens. Set it to at most that."
@@ -87,6 +87,14 @@ def trusted(home: Home, settings: Mapping[str, Any]) -> None:
             f"rule that the longer answer wins on {test['longer']['value']:.0%}: what it rewards may be length. Train it on more "
             "pairs, of like length, or set trust_anyway to use it all the same."
         )
+
+
+def fitting(method: Method, settings: Mapping[str, Any], start: Model | None) -> dict[str, Any]:
+    """The settings with ``max_length``, where it is at its default, at most what the model to start from takes."""
+    default = next(s.default for s in settings_of(method.settings) if s.name == "max_length")
+    if start is None or not 0 < start.context < default or settings.get("max_length", default) != default:
+        return dict(settings)
+    return {**settings, "max_length": start.context}
 
 
 def train(

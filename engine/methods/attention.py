@@ -13,21 +13,31 @@ NAME = "ragged"
 def register() -> str:
     """Make ``attn_implementation="ragged"`` known to transformers; returns the name."""
     import torch
+    from torch.nn.functional import scaled_dot_product_attention
     from transformers import AttentionInterface, AttentionMaskInterface
-    from transformers.integrations.sdpa_attention import sdpa_attention_forward
+    from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
     from transformers.masking_utils import sdpa_mask
 
-    def attend(module: Any, query: Any, key: Any, value: Any, attention_mask: Any, cu_seq_lens_q: Any = None, **rest: Any) -> Any:
+    def attend(
+        module: Any, query: Any, key: Any, value: Any, attention_mask: Any, cu_seq_lens_q: Any = None,
+        dropout: float = 0.0, scaling: float | None = None, **rest: Any,
+    ) -> Any:  # fmt: skip
         if cu_seq_lens_q is None:
-            return sdpa_attention_forward(module, query, key, value, attention_mask, **rest)
-        bounds = cu_seq_lens_q.tolist()
-        rows = [
-            sdpa_attention_forward(
-                module, query[:, :, a:b], key[:, :, a:b], value[:, :, a:b], None, **{**rest, "is_causal": True}
-            )[0]
-            for a, b in zip(bounds, bounds[1:], strict=False)
-        ]
-        return torch.cat(rows, dim=1), None
+            more = {"dropout": dropout, "scaling": scaling, **rest}
+            return sdpa_attention_forward(module, query, key, value, attention_mask, **more)
+        # heads that share keys get their copies here, and one split cuts all rows: done row by row, each would pay for it
+        # anew, and the gradient of a slice is as large as the whole batch
+        shared = query.shape[1] // key.shape[1]
+        whole = (query, repeat_kv(key, shared), repeat_kv(value, shared))
+        if query.device.type == "cpu":  # in bfloat16 the CPU makes a kernel for every new length, which costs more than it saves
+            whole = tuple(part.float() for part in whole)
+        lengths = cu_seq_lens_q.diff().tolist()
+        with torch.autocast(query.device.type, enabled=False):
+            rows = [
+                scaled_dot_product_attention(q, k, v, dropout_p=dropout, scale=scaling, is_causal=True)
+                for q, k, v in zip(*(part.split(lengths, 2) for part in whole), strict=True)
+            ]
+        return torch.cat(rows, dim=2).transpose(1, 2).contiguous().to(query.dtype), None
 
     def mask(*args: Any, attention_mask: Any = None, **rest: Any) -> Any:
         # without a padding mask every row is whole: causality is the kernel's flag, and no row sees another
@@ -41,15 +51,16 @@ def register() -> str:
 def can_be_ragged(config: Any, longest: int) -> bool:
     """Whether full causal attention through transformers' interface is what the model does over rows of this length.
 
-    No sliding or linear layers that bite, and no attention of the model's own, which would never see the ends of rows.
+    No sliding or linear layers that bite, no attention of the model's own, which would never see the ends of rows, and none
+    that adds something which the stock kernel leaves out (sinks).
     """
     from transformers import AutoModelForCausalLM
 
     text = config.get_text_config()
-    made = AutoModelForCausalLM._model_mapping.get(type(config), None) or AutoModelForCausalLM._model_mapping.get(
+    made: Any = AutoModelForCausalLM._model_mapping.get(type(config), None) or AutoModelForCausalLM._model_mapping.get(
         type(text), None
     )
-    if made is None or not getattr(made, "_supports_attention_backend", False):
+    if made is None or not (made._supports_attention_backend and made._supports_sdpa):
         return False
     kinds = set(getattr(text, "layer_types", None) or ["full_attention"])
     window = getattr(text, "sliding_window", None)

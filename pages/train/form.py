@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from engine.data.shapes import SHAPES
+from engine.jobs import submit
 from engine.methods import METHODS
 from engine.methods.method import FAMILIES, Method, Setting, settings_of
 from pages.parts import command, inert, messages, pickers, words
@@ -109,6 +110,15 @@ def settings(home: Home, of: Method) -> dict[str, Any]:
             with st.expander(title, key=f"train_group_{of.name}_{group}"):
                 values |= fields(home, of, rest)
     return values
+
+
+def fitted(of: Method, values: dict[str, Any], start: Model | None) -> dict[str, Any]:
+    """The values as a run would have them: a default beyond what the model takes is lowered to that, and the page says so."""
+    fitting = submit.fitting(of, values, start)
+    if start is not None and fitting != values:
+        length = f"{fitting['max_length']:,}"
+        st.caption(f":material/info: {inert.plain(start.name)} takes {length} tokens, so max length is {length} here.")
+    return fitting
 
 
 def changes(of: Method, every: Sequence[Setting]) -> set[str]:

@@ -17,7 +17,7 @@ with left:
     method = METHODS[form.method()]
     model = form.model(home)
     dataset = form.dataset(home, method)
-    settings = form.settings(home, method)
+    settings = form.fitted(method, form.settings(home, method), model)
 seen = preview.seen(home, model, dataset, settings)
 with right:
     view.lengths(method, seen, settings)

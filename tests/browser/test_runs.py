@@ -88,7 +88,7 @@ def test_a_run_is_opened_from_its_row_and_two_are_compared(app: App, open_tab: C
     tab.get_by_role("button", name="All runs").click()
     expect(tab.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
     tab.wait_for_timeout(1_500)
-    tab.get_by_test_id("stDataFrame").click(position={"x": 340, "y": 52})  # Open
+    tab.get_by_test_id("stDataFrame").click(position={"x": 385, "y": 52})  # Open
     tab.wait_for_url("**/runs?run=*")
     expect(tab.get_by_role("button", name="All runs")).to_be_visible()
 

@@ -140,7 +140,7 @@ def test_a_hub_that_does_not_answer_is_unreachable_and_the_run_can_be_resumed(
     until(lambda: runs.get(home, run.id).status not in LIVE)  # type: ignore[union-attr]
     ended: Any = runs.get(home, run.id)
     assert (ended.status, ended.failure) == ("failed", "unreachable")
-    assert "Check the network" in ended.reason
+    assert "Check the network" in ended.next_step
 
 
 def test_weights_that_a_repository_holds_twice_are_fetched_once(command: Command, hub: Hub) -> None:

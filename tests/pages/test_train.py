@@ -256,6 +256,17 @@ def test_a_value_that_cannot_be_launched_says_so_and_keeps_launch_from_being_pre
     assert words in [error.value.replace("\\", "") for error in app.error]
 
 
+def test_a_default_longer_than_the_model_takes_is_lowered_and_the_page_says_so(full: dict[str, Any], engine_there: None) -> None:
+    home: Home = full["home"]
+    filled.model(home, "narrow", context=128)
+    app = open_page("train", data="support-questions", model="narrow")
+    assert "narrow takes 128 tokens, so max length is 128 here." in said(app)
+    app.button(key="train_launch").click().run()
+    assert runs.page(home)[0].request["settings"]["max_length"] == 128
+    app = open_page("train", data="support-questions", model="pocket")
+    assert "so max length is" not in said(app)
+
+
 def test_the_steps_say_how_they_come_about(full: dict[str, Any]) -> None:
     app = open_page("train", data="support-questions")
     assert app.table[0].value["value"]["Steps"] == "45 of 16 rows each: 3 times over 228 rows; 12 held out"

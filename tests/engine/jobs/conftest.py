@@ -16,7 +16,8 @@ from storage import events, models, runs
 from storage.home import Home
 from storage.records import LIVE, Run
 
-QUICK = {"steps": 12, "batch_size": 4, "checkpoints": 3, "evaluations": 0, "evaluate_share": 0.0, "max_length": 96}
+STEPS = 40  # what is done to a run on its way reaches the worker within half a second: far fewer steps than these
+QUICK = {"steps": STEPS, "batch_size": 4, "checkpoints": 4, "evaluations": 0, "evaluate_share": 0.0, "max_length": 96}
 
 
 @dataclass(frozen=True)

@@ -198,6 +198,10 @@ def test_a_run_is_named_by_its_number_or_its_name_of_which_the_newest_is_meant(
 
 def test_a_row_may_not_be_longer_than_the_model_takes(base: Model, data: dict[str, Dataset]) -> None:
     assert submit.check(METHODS["sft"], data["messages"], {"max_length": 1024}, base)["max_length"] == 1024
+    small = replace(base, context=128)
+    assert submit.check(METHODS["sft"], data["messages"], {}, small)["max_length"] == 128  # a default is lowered to it
+    with pytest.raises(BadInput, match="max_length is 256, and pocket takes 128 tokens"):
+        submit.check(METHODS["sft"], data["messages"], {"max_length": 256}, small)
     with pytest.raises(BadInput, match="max_length is 1,025, and pocket takes 1,024 tokens"):
         submit.check(METHODS["sft"], data["messages"], {"max_length": 1025}, base)
 

@@ -61,8 +61,9 @@ def test_a_model_that_looks_through_a_window_is_not_laid_end_to_end(windowed: bo
 
 
 def test_a_model_with_an_attention_of_its_own_is_not_laid_end_to_end() -> None:
-    from transformers import BloomConfig, FalconConfig, LlamaConfig
+    from transformers import BloomConfig, FalconConfig, GptOssConfig, LlamaConfig
 
     assert not attention.can_be_ragged(BloomConfig(), longest=20)
     assert not attention.can_be_ragged(FalconConfig(), longest=20)
+    assert not attention.can_be_ragged(GptOssConfig(), longest=20)  # its sinks
     assert attention.can_be_ragged(LlamaConfig(), longest=20)

@@ -111,7 +111,10 @@ def test_weights_that_give_no_numbers_end_the_run_at_its_first_step(tmp_path: Pa
     weights["model.norm.weight"] = torch.full_like(weights["model.norm.weight"], float("nan"))
     save_file(weights, base / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(RunFailed, match="step 1 the loss is nan") as raised:
-        run(base, tmp_path / "run")
+        run(base, tmp_path / "run", evaluations=0)
+    assert raised.value.kind == "not a number"
+    with pytest.raises(RunFailed, match="weights give no numbers") as raised:  # where it is asked before it learns
+        run(base, tmp_path / "asked", evaluations=1)
     assert raised.value.kind == "not a number"
 
 
