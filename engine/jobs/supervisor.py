@@ -26,6 +26,7 @@ TICK = 0.2  # seconds
 STOP_GRACE = 10.0  # seconds between a stop that is asked for and one that is made
 ORPHAN_GRACE = 20.0  # seconds after its start until an engine gives claimed runs without a worker back to the queue
 START_WAIT = 60.0
+START_AGAIN = 20.0  # seconds until an engine that was started and is not there is started once more
 STOP_WAIT = STOP_GRACE + 20
 LOCK_WAIT = 1.0  # a page that looks whether an engine runs holds the lock for a moment
 # kinds of runs, one run of each lane at a time: a download waits for the network, and nothing should wait for it
@@ -170,25 +171,31 @@ def serve(home: Home) -> int:
 
 def ensure(home: Home) -> health.EngineView:
     """Start the engine in the background where none runs, and wait until it does. TryLater when it does not start."""
-    if not health.engine(home).running:
-        with (home.logs / "engine.log").open("ab") as log:
-            # started through a short-lived process, so that the engine is nobody's child and outlives its starter
-            starter = subprocess.run(
-                [sys.executable, "-m", "engine.jobs.supervisor", "--detach", str(home.root)],
-                check=False,
-                stdout=log,
-                stderr=log,
-                cwd=_project(),
-            )
-        if starter.returncode:
-            raise TryLater(f"The engine could not be started. {log.name} says why.")
-    deadline = time.monotonic() + START_WAIT
-    while time.monotonic() < deadline:
+    deadline, again = time.monotonic() + START_WAIT, 0.0
+    while (now := time.monotonic()) < deadline:
         view = health.engine(home)
         if view.running and view.pid is not None:
             return view
+        # looked at each time: an engine that was killed a moment ago may still have seemed to run
+        if not view.running and now >= again:
+            _start(home)
+            again = time.monotonic() + START_AGAIN
         time.sleep(0.05)
     raise TryLater(f"The engine did not start within {START_WAIT:.0f} s. {home.logs / 'engine.log'} says why.")
+
+
+def _start(home: Home) -> None:
+    """Start an engine through a short-lived process, so that it is nobody's child and outlives its starter."""
+    with (home.logs / "engine.log").open("ab") as log:
+        starter = subprocess.run(
+            [sys.executable, "-m", "engine.jobs.supervisor", "--detach", str(home.root)],
+            check=False,
+            stdout=log,
+            stderr=log,
+            cwd=_project(),
+        )
+    if starter.returncode:
+        raise TryLater(f"The engine could not be started. {log.name} says why.")
 
 
 def crashed(home: Home) -> bool:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -172,6 +173,17 @@ def test_the_file_of_an_engine_that_was_killed_is_not_taken_for_the_one_that_sta
     gone.communicate()
     with processes.hold(home.root / "engine.lock"):  # type: ignore[union-attr]
         assert health.engine(home) == health.EngineView(True, None, None)
+
+
+@pytest.mark.slow
+def test_an_engine_that_is_being_killed_while_another_is_asked_for_is_replaced(home: Home) -> None:
+    dying = processes.hold(home.root / "engine.lock")  # its process is gone, and the system has yet to let go of its lock
+    assert dying is not None
+    threading.Timer(1.0, dying.close).start()
+    try:
+        assert supervisor.ensure(home).pid is not None
+    finally:
+        supervisor.stop(home)
 
 
 def test_a_stop_of_an_engine_that_does_not_end_says_so(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
