@@ -5,7 +5,8 @@ TemperError
 │   ├── UnreadableFile  a file cannot be read at all
 │   ├── WrongShape      rows do not have the columns that the work needs
 │   ├── NotFound        no such dataset, model, run or method
-│   └── Unreachable     a model id or address does not answer
+│   ├── Unreachable     a model id or address does not answer
+│   └── NoSandbox       code would have to be run that nobody here wrote, and it cannot be contained
 ├── GateFailed          measured, and below the bar (exit code 3)
 ├── RunFailed           a run ended badly (exit code 4); ``kind`` is one of FAILURES
 ├── TryLater            the state has changed meanwhile, or something else is at work
@@ -36,6 +37,10 @@ class NotFound(BadInput):
 
 
 class Unreachable(BadInput):
+    pass
+
+
+class NoSandbox(BadInput):
     pass
 
 

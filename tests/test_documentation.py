@@ -9,6 +9,7 @@ import pytest
 
 from engine import __main__ as command_line
 from engine.methods import METHODS
+from engine.rewards.table import REWARDS
 from engine.methods.method import Setting, settings_of
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -75,6 +76,11 @@ def test_every_command_says_in_a_line_what_it_does() -> None:
 @pytest.mark.parametrize("name", METHODS)
 def test_a_method_is_in_the_readmes_table(name: str) -> None:
     assert re.search(rf"^\| `{name}` \|", section("Methods"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", REWARDS)
+def test_a_reward_is_in_the_readmes_table(name: str) -> None:
+    assert re.search(rf"^\| [^|]*`{name}`[^|]* \|", section("Rewards"), re.MULTILINE)
 
 
 @pytest.mark.parametrize(("method", "setting"), SETTINGS, ids=[f"{m.name}-{s.name}" for m, s in SETTINGS])

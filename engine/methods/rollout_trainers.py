@@ -104,7 +104,7 @@ class Ppo(Rollouts, GRPOTrainer):
         self.far = False  # this batch of answers has moved the policy too far for another update
         super().__init__(*args, **kwargs)
         model: Any = self.model
-        inner = model.get_base_model() if isinstance(model, PeftModel) else model
+        inner: Any = model.get_base_model() if isinstance(model, PeftModel) else model
         self.body = inner.base_model
         self.value_head = ValueHead(inner.config.get_text_config().hidden_size).to(self.accelerator.device)
         inner.add_module("value_head", self.value_head)  # where the optimiser finds it

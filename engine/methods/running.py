@@ -136,8 +136,8 @@ def save(model: Any, tokenizer: Any, training: Training, measured: Mapping[str, 
     from peft import PeftModel
 
     target, beside = training.folder / "model", training.folder / "model.writing"
-    only = {"selected_adapters": ["default"]} if isinstance(model, PeftModel) else {}  # not the frozen copy beside it
-    model.to(getattr(torch, loading.files_dtype(training.base))).save_pretrained(beside, **only)
+    only: Any = {"selected_adapters": ["default"]} if isinstance(model, PeftModel) else {}  # not the frozen copy beside it
+    model.to(getattr(torch, loading.files_dtype(training.base))).save_pretrained(str(beside), **only)
     tokenizer.save_pretrained(beside)
     if measured:
         files.write_text(beside / MEASURED, json.dumps(measured, indent=1) + "\n")

@@ -23,6 +23,7 @@ class Part:
     weight: float
     kind: Kind
     score: Reward
+    column: str | None = None  # of the data, that holds the value to compare with
 
 
 def parse(text: str, context: Context) -> tuple[Part, ...]:
@@ -75,13 +76,13 @@ def _part(text: str, node: ast.expr, weight: float, context: Context) -> Part:
     for argument in given:
         if argument not in kind.arguments:
             raise _wrong(text, f"{kind.name} takes {', '.join(kind.arguments) or 'no arguments'}, not {argument}")
-    return Part(ast.unparse(node), weight, kind, kind.make(context, **{**kind.arguments, **given}))
+    return Part(ast.unparse(node), weight, kind, kind.make(context, **{**kind.arguments, **given}), given.get("column"))
 
 
 def needs(parts: Sequence[Part], columns: Sequence[str]) -> None:
     """BadInput when the data lacks a column that a reward reads."""
     for part in parts:
-        for column in part.kind.needs:
+        for column in (*part.kind.needs, *([part.column] if part.column else [])):
             if column not in columns:
                 raise BadInput(
                     f"The reward {part.label} reads the column {column!r}, and the data has only {', '.join(columns)}. "

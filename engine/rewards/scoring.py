@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from engine.methods import loading
-
 TOKENS_AT_ONCE = 16_384
 
 
 def load(base: Path, adapter: Path | None, device: str) -> tuple[Any, Any]:
     """A reward model, ready to score, and its tokenizer."""
     from peft import PeftModel
+
+    from engine.methods import loading  # whose package names the methods, and those name the rewards
 
     model, tokenizer = loading.load_model(base, "float32", head="reward"), loading.load_tokenizer(adapter or base)
     model.config.get_text_config().pad_token_id = tokenizer.pad_token_id  # by which it finds the last token of a row

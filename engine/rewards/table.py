@@ -7,6 +7,7 @@ from typing import Any
 from engine.data import tokens
 from engine.errors import BadInput
 from engine.evaluation import scorers
+from engine.evaluation.scorer import Scorer
 from engine.rewards import scoring
 
 
@@ -49,8 +50,51 @@ def _check(context: Context) -> Reward:
     return _each(lambda answer: scorers.score(scorers.validate(answer.row["check"]), answer.text, answer.row))
 
 
+def _scored(kind: str) -> Callable[..., Reward]:
+    """The reward of a kind of check whose arguments are the same for all rows, or whose value stands in a ``column``."""
+
+    def make(context: Context, column: str | None = None, **given: Any) -> Reward:
+        check = {"kind": kind, **{name: value for name, value in given.items() if value is not None}}
+        if column is None:
+            whole = scorers.validate(check, f"The reward {kind}")
+            return _each(lambda answer: scorers.score(whole, answer.text, answer.row))
+
+        def score(answer: Answer) -> float:
+            whole = scorers.validate({**check, "value": answer.row[column]}, f"The column {column}")
+            return scorers.score(whole, answer.text, answer.row)
+
+        return _each(score)
+
+    return make
+
+
+def _of_check(scorer: Scorer) -> Kind:
+    arguments = dict.fromkeys((*scorer.required, *scorer.options))
+    valued = "value" in arguments
+    return Kind(
+        scorer.kind, f"{scorer.help}{'; column names a column that holds the value' if valued else ''}",
+        {**arguments, "column": None} if valued else arguments, _scored(scorer.kind),
+    )  # fmt: skip
+
+
 def _ended(context: Context) -> Reward:
     return _each(lambda answer: float(answer.ended))
+
+
+def _length(context: Context, least: int = 0, most: int = 64) -> Reward:
+    if not (isinstance(least, int) and isinstance(most, int) and 0 <= least <= most and most > 0):
+        raise BadInput(
+            f"The reward length takes least and most, numbers of tokens with least <= most, not {least!r} and {most!r}."
+        )
+
+    def score(answer: Answer) -> float:
+        if not answer.ended:
+            return 0.0  # what was cut off has no length of its own
+        if answer.tokens < least:
+            return answer.tokens / least
+        return max(0.0, 1 - max(0, answer.tokens - most) / most)
+
+    return _each(score)
 
 
 def _model(context: Context) -> Reward:
@@ -72,5 +116,10 @@ REWARDS = {
         Kind("check", "1 where the answer passes the row's own check, else 0", {}, _check, ("check",)),
         Kind("model", "What the reward model that is named gives the answer", {}, _model, ("prompt",)),
         Kind("ended", "1 where the model ended its answer by itself within max_answer tokens, else 0", {}, _ended),
+        Kind(
+            "length", "1 from least to most tokens, falling to 0 on both sides, so that neither more nor less pays on and on; "
+            "0 where the answer was cut off", {"least": 0, "most": 64}, _length,
+        ),
+        *map(_of_check, scorers.SCORERS.values()),
     )
-}
+}  # fmt: skip

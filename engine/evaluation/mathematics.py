@@ -1,0 +1,106 @@
+"""Whether two mathematical expressions are equal: fractions, roots, units, sets, intervals, LaTeX or plain text.
+
+math-verify does it with a computer algebra system, which no text can be kept from sending on an endless road: so it works in a
+process of its own, that is ended and begun anew when an answer takes too long.
+"""
+
+import atexit
+import json
+import select
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, cast
+
+from engine.errors import BadInput
+from engine.evaluation.scorer import Check, Scorer, needs_text
+
+SECONDS = 5.0  # for one comparison
+START_SECONDS = 60.0  # until the algebra system is loaded
+LONGEST = 20_000  # characters of an answer, from its end
+READY = "ready"
+
+
+class Comparer:
+    """The process that compares, started at the first question."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        atexit.register(self.close)
+
+    def close(self) -> None:
+        """End the process."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            for pipe in (self._process.stdin, self._process.stdout):
+                if pipe is not None:
+                    pipe.close()
+            self._process = None
+
+    def equal(self, wanted: str, answer: str) -> bool:
+        """Whether the last expression in ``answer`` equals ``wanted``; one that takes too long to compare does not."""
+        process = self._process or self._started()
+        assert process.stdin is not None
+        process.stdin.write(json.dumps([wanted, answer[-LONGEST:]]).encode() + b"\n")
+        process.stdin.flush()
+        told = self._told(process, SECONDS)
+        if told is None:
+            self.close()
+        return told == "true"
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            cwd=Path(__file__).parents[2],
+        )  # fmt: skip
+        if self._told(self._process, START_SECONDS) != READY:
+            self.close()
+            raise BadInput(
+                "Answers cannot be compared as mathematics: math-verify does not start. Use a check of the kind number."
+            )
+        return self._process
+
+    @staticmethod
+    def _told(process: subprocess.Popen[bytes], seconds: float) -> str | None:
+        assert process.stdout is not None
+        ready, _, _ = select.select([process.stdout], [], [], seconds)
+        return process.stdout.readline().decode().strip() if ready else None
+
+
+def serve() -> None:
+    """Be the process that compares: a line of JSON in, a line out."""
+    import math_verify
+
+    def parsed(text: str) -> Any:  # its own timer is a signal; the one that counts is outside
+        return math_verify.parse(text, parsing_timeout=cast(int, None))
+
+    print(READY, flush=True)
+    for line in sys.stdin:
+        wanted, answer = json.loads(line)
+        try:
+            gold, said = parsed(wanted) or parsed(f"${wanted}$"), parsed(answer)
+            same = bool(said) and math_verify.verify(gold, said, timeout_seconds=None)
+        except (Exception, RecursionError):  # what the algebra system cannot read is not equal to anything
+            same = False
+        print(json.dumps(bool(same)), flush=True)
+
+
+_COMPARER = Comparer()
+
+
+def _score(check: Check, answer: str) -> float:
+    return float(bool(answer.strip()) and _COMPARER.equal(str(check["value"]), answer))
+
+
+MATH = Scorer(
+    "math",
+    "The last expression in the answer equals the value: fractions, roots, units, LaTeX",
+    ("value",),
+    (),
+    needs_text,
+    _score,
+)
+
+if __name__ == "__main__":
+    serve()

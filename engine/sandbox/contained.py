@@ -1,0 +1,134 @@
+"""Running code that nobody here wrote: bubblewrap gives it a world without network, files, processes or powers of ours.
+
+A new user, process, network and mount namespace, an empty environment, a read-only system, a small memory-backed ``/tmp`` and
+limits on time, memory, files and output. Where the kernel does not allow that there is no weaker way: the code is not run.
+"""
+
+import json
+import os
+import select
+import shutil
+import subprocess
+import sys
+import time
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from engine.errors import NoSandbox
+
+SECONDS = 10  # of processor and of the clock
+MEMORY = 512 * 1024 * 1024
+OUTPUT = 1024 * 1024
+SCRATCH = 16 * 1024 * 1024
+INSIDE = Path(__file__).with_name("inside.py")
+SYSTEM = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
+
+
+class Ended(Exception):
+    """The code gave no result: it took too long, wrote too much, or ended its process."""
+
+
+@cache
+def missing() -> str | None:
+    """Why code cannot be contained on this machine, or None where it can; tried once, for real."""
+    if not sys.platform.startswith("linux"):
+        return "code is contained by Linux namespaces, and this is no Linux"
+    if shutil.which("bwrap") is None:
+        return "bubblewrap (bwrap) is not installed; on Debian or Ubuntu: apt install bubblewrap"
+    try:
+        found = _run({"code": "def one():\n    return 1", "function": "one", "arguments": [[]]})
+    except (Ended, OSError) as problem:
+        return f"bubblewrap is here and does not work: {problem}"
+    return None if found == [{"value": 1}] else f"bubblewrap is here and gives {found!r}"
+
+
+def call(code: str, function: str, arguments: list[list[Any]], seconds: int = SECONDS) -> list[dict[str, Any]]:
+    """What ``function`` of the code returns for each list of arguments: ``{"value": ...}`` or ``{"error": ...}``.
+
+    Values are what JSON can hold. Ended when there is no result; NoSandbox where code cannot be contained.
+    """
+    _must()
+    found = _run({"code": code, "function": function, "arguments": arguments}, seconds)
+    if not isinstance(found, list) or len(found) != len(arguments) or not all(isinstance(one, dict) for one in found):
+        raise Ended("it wrote something else than its results")
+    return found
+
+
+def output(code: str, given: str, seconds: int = SECONDS) -> str:
+    """What the code prints when it reads ``given``. Ended and NoSandbox as in ``call``."""
+    _must()
+    found = _run({"code": code, "stdin": given}, seconds)
+    if not isinstance(found, str):
+        raise Ended("it wrote something else than its output")
+    return found
+
+
+def _must() -> None:
+    if (why := missing()) is not None:
+        raise NoSandbox(f"Code that a model or a user wrote runs contained or not at all, and here it cannot be: {why}.")
+
+
+def command() -> list[str]:
+    """The command line of the sandbox with Python in it."""
+    python = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
+    bound = ["--ro-bind", "/usr", "/usr"]
+    for folder in SYSTEM:
+        if os.path.islink(folder):
+            bound += ["--symlink", os.readlink(folder), folder]
+        elif os.path.isdir(folder):
+            bound += ["--ro-bind", folder, folder]
+    if not python.is_relative_to("/usr"):
+        bound += ["--ro-bind", sys.base_prefix, sys.base_prefix]
+    return [
+        "bwrap", "--unshare-all", "--unshare-user", "--uid", "65534", "--gid", "65534", "--cap-drop", "ALL", "--die-with-parent",
+        "--new-session", "--clearenv", "--setenv", "LANG", "C.UTF-8", *bound, "--dev", "/dev", "--size", str(SCRATCH), "--tmpfs", "/tmp",
+        "--chdir", "/tmp", str(python), "-I", "-S", "-B", "-c", INSIDE.read_text(encoding="utf-8"),
+    ]  # fmt: skip
+
+
+def _run(job: dict[str, Any], seconds: int = SECONDS) -> Any:
+    job = {**job, "memory": MEMORY, "seconds": seconds}
+    process = subprocess.Popen(command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        told = _exchange(process, json.dumps(job).encode(), time.monotonic() + seconds + 2)
+    finally:
+        process.kill()
+        process.wait()
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()
+    try:
+        result = json.loads(told)
+    except ValueError:
+        raise Ended("it ended without a result") from None
+    if not isinstance(result, dict) or "value" not in result:
+        raise Ended(str(result.get("error") if isinstance(result, dict) else "it wrote something else than its result"))
+    return result["value"]
+
+
+def _exchange(process: subprocess.Popen[bytes], job: bytes, deadline: float) -> bytes:
+    """Hand the job over while reading what comes back, within the time and the size that are allowed."""
+    assert process.stdin and process.stdout
+    given, told = process.stdin.fileno(), process.stdout.fileno()
+    os.set_blocking(given, False)
+    found = b""
+    while True:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise Ended("it took too long")
+        readable, writable, _ = select.select([told], [given] if job else [], [], left)
+        if writable:
+            try:
+                job = job[os.write(given, job[:65536]) :]
+            except BrokenPipeError:
+                job = b""
+            if not job:
+                process.stdin.close()
+        if readable:
+            piece = os.read(told, 65536)
+            found += piece
+            if not piece:
+                return found
+            if len(found) > OUTPUT:
+                raise Ended(f"it wrote more than {OUTPUT // 1024} KB")

@@ -1,0 +1,66 @@
+"""What runs inside the sandbox: standard library only, since nothing of the project is there.
+
+Reads one job as JSON from its input and writes what came of it as JSON. What the code prints goes nowhere, unless it is a
+program whose output is asked for. The verdict on all of this is made outside.
+"""
+
+import contextlib
+import io
+import json
+import os
+import resource
+import sys
+from typing import Any
+
+
+def limit(memory: int, seconds: int) -> None:
+    """Bound memory (bytes), processor time, files and processes; what is bounded cannot be raised again."""
+    for which, most in (
+        (resource.RLIMIT_AS, memory), (resource.RLIMIT_CPU, seconds), (resource.RLIMIT_FSIZE, 1 << 24),
+        (resource.RLIMIT_NOFILE, 64), (resource.RLIMIT_NPROC, 16), (resource.RLIMIT_CORE, 0),
+    ):  # fmt: skip
+        resource.setrlimit(which, (most, most))
+
+
+def called(code: str, function: str, arguments: list[list[Any]]) -> list[dict[str, Any]]:
+    """What a function of the code returns for each list of arguments, or the error it ends in."""
+    names: dict[str, Any] = {"__name__": "answer"}
+    exec(compile(code, "answer", "exec"), names)
+    found: list[dict[str, Any]] = []
+    for each in arguments:
+        try:
+            found.append({"value": json.loads(json.dumps(names[function](*each)))})
+        except Exception as problem:
+            found.append({"error": f"{type(problem).__name__}: {problem}"[:300]})
+    return found
+
+
+def printed(code: str, given: str) -> str:
+    """What the code prints as a program that reads ``given``."""
+    sys.stdin, sys.stdout = io.StringIO(given), io.StringIO()
+    with contextlib.suppress(SystemExit):
+        exec(compile(code, "answer", "exec"), {"__name__": "__main__"})
+    return sys.stdout.getvalue()
+
+
+def main() -> None:
+    """Do the job and tell what came of it through the first output, which the code itself no longer has."""
+    told = os.fdopen(os.dup(1), "w")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    job = json.loads(sys.stdin.buffer.read())
+    limit(job["memory"], job["seconds"])
+    sys.setrecursionlimit(5000)
+    try:
+        if "stdin" in job:
+            result: Any = {"value": printed(job["code"], job["stdin"])}
+        else:
+            result = {"value": called(job["code"], job["function"], job["arguments"])}
+    except BaseException as problem:
+        result = {"error": f"{type(problem).__name__}: {problem}"[:300]}
+    json.dump(result, told)
+    told.flush()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

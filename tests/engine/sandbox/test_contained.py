@@ -1,0 +1,49 @@
+"""The sandbox: what code cannot reach, cannot use up and cannot leave behind."""
+
+import time
+
+import psutil
+import pytest
+
+from engine.sandbox import contained
+
+pytestmark = pytest.mark.skipif(contained.missing() is not None, reason=f"no sandbox: {contained.missing()}")
+
+
+@pytest.mark.parametrize(
+    ("code", "problem"),
+    [
+        ("import socket\nsocket.create_connection(('127.0.0.1', 80), 2)", "unreachable|refused"),
+        ("open('/etc/passwd')", "No such file"),
+        ("open('/usr/written', 'w')", "Read-only"),
+        ("open('/tmp/large', 'wb').write(b'0' * 10**8)", "too large|No space"),
+        ("'a' * 10**10", "MemoryError"),
+        ("print('x' * 10**7)", "more than 1024 KB"),
+        ("import os\nos._exit(0)", "without a result"),
+        ("import resource\nresource.setrlimit(resource.RLIMIT_AS, (-1, -1))", "not allowed|exceeds"),
+        ("while True: pass", "without a result|too long"),
+    ],
+)
+def test_code_reaches_nothing_outside_and_takes_no_more_than_it_is_given(code: str, problem: str) -> None:
+    with pytest.raises(contained.Ended, match=problem):
+        contained.output(code, "", seconds=2)
+
+
+def test_the_environment_holds_nothing_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "secret")
+    told = contained.output("import os\nprint(dict(os.environ), os.getuid(), os.listdir('/'))", "")
+    assert "secret" not in told and "65534" in told and "home" not in told
+
+
+def test_no_process_is_left_behind() -> None:
+    code = "import os\nfor _ in range(3):\n    if os.fork() == 0:\n        import time\n        time.sleep(500)\nprint(1)"
+    try:
+        contained.output(code, "", seconds=2)
+    except contained.Ended as problem:
+        assert "too long" in str(problem)
+    deadline = time.monotonic() + 5
+    while left := [
+        p for p in psutil.process_iter(["cmdline"]) if code in " ".join(p.info["cmdline"] or []) or "bwrap" in p.name()
+    ]:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.1)
