@@ -21,6 +21,7 @@ SECONDS = 10  # of processor and of the clock
 MEMORY = 512 * 1024 * 1024
 OUTPUT = 1024 * 1024
 SCRATCH = 16 * 1024 * 1024
+NOBODY = 65534
 INSIDE = Path(__file__).with_name("inside.py")
 SYSTEM = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 
@@ -64,6 +65,10 @@ def output(code: str, given: str, seconds: int = SECONDS) -> str:
     return found
 
 
+def _is_root() -> bool:
+    return os.geteuid() == 0
+
+
 def _must() -> None:
     if (why := missing()) is not None:
         raise NoSandbox(f"Code that a model or a user wrote runs contained or not at all, and here it cannot be: {why}.")
@@ -78,17 +83,20 @@ def command() -> list[str]:
             bound += ["--symlink", os.readlink(folder), folder]
         elif os.path.isdir(folder):
             bound += ["--ro-bind", folder, folder]
-    if not python.is_relative_to("/usr"):
-        bound += ["--ro-bind", sys.base_prefix, sys.base_prefix]
+    if not python.is_relative_to("/usr"):  # in a home, say, whose path is nobody's business
+        bound += ["--ro-bind", sys.base_prefix, "/python"]
+        python = Path("/python") / python.relative_to(Path(sys.base_prefix).resolve())
+    # the kernel does not count root's processes, under whatever name a user namespace knows it: root becomes nobody inside
+    user = [] if _is_root() else ["--unshare-user", "--uid", str(NOBODY), "--gid", str(NOBODY), "--cap-drop", "ALL"]
     return [
-        "bwrap", "--unshare-all", "--unshare-user", "--uid", "65534", "--gid", "65534", "--cap-drop", "ALL", "--die-with-parent",
-        "--new-session", "--clearenv", "--setenv", "LANG", "C.UTF-8", *bound, "--dev", "/dev", "--size", str(SCRATCH), "--tmpfs", "/tmp",
+        "bwrap", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", *user, "--die-with-parent", "--new-session",
+        "--clearenv", "--setenv", "LANG", "C.UTF-8", *bound, "--dev", "/dev", "--size", str(SCRATCH), "--perms", "1777", "--tmpfs", "/tmp",
         "--chdir", "/tmp", str(python), "-I", "-S", "-B", "-c", INSIDE.read_text(encoding="utf-8"),
     ]  # fmt: skip
 
 
 def _run(job: dict[str, Any], seconds: int = SECONDS) -> Any:
-    job = {**job, "memory": MEMORY, "seconds": seconds}
+    job = {**job, "memory": MEMORY, "seconds": seconds, "become": NOBODY if _is_root() else None}
     process = subprocess.Popen(command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
         told = _exchange(process, json.dumps(job).encode(), time.monotonic() + seconds + 2)

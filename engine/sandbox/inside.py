@@ -13,13 +13,18 @@ import sys
 from typing import Any
 
 
-def limit(memory: int, seconds: int) -> None:
-    """Bound memory (bytes), processor time, files and processes; what is bounded cannot be raised again."""
+def limit(memory: int, seconds: int, become: int | None) -> None:
+    """Bound memory (bytes), processor time, files and processes, and ``become`` a user without any powers: root could raise
+    what is bounded, and its processes are not counted."""
     for which, most in (
         (resource.RLIMIT_AS, memory), (resource.RLIMIT_CPU, seconds), (resource.RLIMIT_FSIZE, 1 << 24),
         (resource.RLIMIT_NOFILE, 64), (resource.RLIMIT_NPROC, 16), (resource.RLIMIT_CORE, 0),
     ):  # fmt: skip
         resource.setrlimit(which, (most, most))
+    if become is not None:
+        os.setgroups([])
+        os.setresgid(become, become, become)
+        os.setresuid(become, become, become)
 
 
 def called(code: str, function: str, arguments: list[list[Any]]) -> list[dict[str, Any]]:
@@ -48,7 +53,7 @@ def main() -> None:
     told = os.fdopen(os.dup(1), "w")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     job = json.loads(sys.stdin.buffer.read())
-    limit(job["memory"], job["seconds"])
+    limit(job["memory"], job["seconds"], job["become"])
     sys.setrecursionlimit(5000)
     try:
         if "stdin" in job:

@@ -32,7 +32,15 @@ def test_code_reaches_nothing_outside_and_takes_no_more_than_it_is_given(code: s
 def test_the_environment_holds_nothing_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "secret")
     told = contained.output("import os\nprint(dict(os.environ), os.getuid(), os.listdir('/'))", "")
-    assert "secret" not in told and "65534" in told and "home" not in told
+    assert "secret" not in told and "65534" in told and "'home'" not in told and "'root'" not in told
+
+
+def test_only_so_many_processes_are_begun() -> None:
+    code = (
+        "import os, time\nmade = 0\nfor _ in range(60):\n    try:\n        pid = os.fork()\n    except OSError:\n        break\n"
+    )
+    code += "    if pid == 0:\n        time.sleep(3)\n        os._exit(0)\n    made += 1\nprint(made)"
+    assert 0 < int(contained.output(code, "")) < 20
 
 
 def test_no_process_is_left_behind() -> None:
