@@ -7,7 +7,6 @@ lies in a file of its own that only its owner can read, never in the database.
 import fnmatch
 import hashlib
 import json
-import os
 import re
 import shutil
 import time
@@ -18,6 +17,7 @@ from typing import Any
 
 import httpx
 
+from engine import keys
 from engine.errors import BadInput, Damaged, Unreachable
 from engine.methods.loading import context_of
 from engine.offers import Offer
@@ -36,25 +36,18 @@ ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")  # some old ones have no owner
 
 
 def token_file(home: Home) -> Path:
-    """Where the token for gated models lies, apart from the database."""
-    return home.root / "hub-token"
+    """Where the token for gated models lies."""
+    return home.root / keys.HUB
 
 
 def save_token(home: Home, token: str) -> None:
-    """Keep the token for gated models in a file that only its owner can read; an empty one removes it."""
-    path = token_file(home)
-    if not token.strip():
-        path.unlink(missing_ok=True)
-        return
-    with files.writing(path) as beside:
-        os.chmod(beside, 0o600)
-        beside.write_text(token.strip(), encoding="utf-8")
+    """Keep the token for gated models; an empty one removes it."""
+    keys.save(home, keys.HUB, token)
 
 
 def read_token(home: Home) -> str | None:
     """The token for gated models: the one saved here, else HF_TOKEN."""
-    path = token_file(home)
-    return path.read_text(encoding="utf-8") if path.exists() else os.environ.get("HF_TOKEN")
+    return keys.read(home, keys.HUB, keys.HUB_VARIABLE)
 
 
 def check_id(id: str) -> str:

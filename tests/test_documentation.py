@@ -9,8 +9,8 @@ import pytest
 
 from engine import __main__ as command_line
 from engine.methods import METHODS
-from engine.rewards.table import REWARDS
 from engine.methods.method import Setting, settings_of
+from engine.rewards.table import REWARDS
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

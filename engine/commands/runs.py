@@ -1,12 +1,15 @@
-"""``train``, ``measure`` and ``runs list | show | log | stop | resume | again | wait | reorder``."""
+"""``train``, ``measure``, ``judge`` and ``runs list | show | log | stop | resume | again | wait | reorder``."""
 
 import argparse
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+from engine import keys
 from engine.commands import output
-from engine.errors import BadInput, RunFailed, TryLater
+from engine.errors import BadInput, RunFailed, TryLater, UnreadableFile
 from engine.jobs import health, submit, supervisor
 from engine.methods import METHODS
 from storage import events, models, runs
@@ -36,6 +39,20 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", comm
     measure.add_argument("--limit", type=int, help="only this many rows, a fixed random choice")
     measure.add_argument("--max-tokens", type=int, help="the longest answer in tokens; what goes on is cut")
     measure.set_defaults(command=_measure)
+    judge = commands.add_parser("judge", parents=[common], help="make preference pairs: a model answers twice, a judge compares")
+    judge.add_argument("model", help="the model that answers: name or #id")
+    judge.add_argument("--data", required=True, help="the prompts")
+    judge.add_argument("--name", required=True, help="name of the data set of pairs that comes out")
+    judge.add_argument("--address", required=True, help="an OpenAI-compatible address, up to and with /v1")
+    judge.add_argument("--judge", required=True, help="the judge's name at that address")
+    judge.add_argument("--key", action="store_true", help="read the judge's key from standard input, and keep it for you alone")
+    judge.add_argument("--principles", metavar="FILE", help="what makes an answer the better one, a line each")
+    judge.add_argument("--limit", type=int, help="only this many prompts, a fixed random choice")
+    judge.add_argument("--temperature", type=float, default=1.0)
+    judge.add_argument("--max-tokens", type=int, help="the longest answer in tokens")
+    judge.add_argument("--seed", type=int, default=0)
+    judge.add_argument("--wait", action="store_true", help="wait for the end; exit code 4 when it fails")
+    judge.set_defaults(command=_judge)
     group = commands.add_parser("runs", help="look at runs, stop and resume them").add_subparsers(required=True, metavar="WHAT")
     listed = group.add_parser("list", parents=[common], help="runs, newest first")
     listed.add_argument("--limit", type=int, default=50)
@@ -124,6 +141,25 @@ def _measure(home: Home, given: argparse.Namespace) -> int:
             f"difference to {given.against}: {d['value']:+.3f} (95 % interval {d['low']:+.3f} to {d['high']:+.3f}, the same {d['n']} items)"
         )
     return 0
+
+
+def _judge(home: Home, given: argparse.Namespace) -> int:
+    lines: list[str] = []
+    if given.principles:
+        try:
+            lines = Path(given.principles).read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as problem:
+            raise UnreadableFile(
+                f"{given.principles} cannot be read ({problem}). Give a text file with a principle a line."
+            ) from None
+    if given.key:
+        keys.save(home, keys.JUDGE, sys.stdin.readline())
+    sampling = {"temperature": given.temperature, "max_tokens": given.max_tokens, "seed": given.seed}
+    run = submit.judge(
+        home, model=given.model, dataset=given.data, address=given.address, judge=given.judge, name=given.name, principles=lines,
+        limit=given.limit, sampling=sampling,
+    )  # fmt: skip
+    return queued(home, run, given)
 
 
 def wait(home: Home, run_id: int) -> Run:

@@ -32,7 +32,7 @@ CONTEXT = {"context": ("input", "context"), "system": ("system",)}
 FORMATS = (
     Format(
         "chosen / rejected pairs", "preference", {"chosen": ("chosen",), "rejected": ("rejected",)},
-        {"prompt": PROMPTS, "margin": ("margin",), **CONTEXT},
+        {"prompt": PROMPTS, "margin": ("margin",), "reason": ("reason", "rationale"), **CONTEXT},
     ),
     Format("labelled conversations", "unpaired", {"messages": TURNS, "label": ("label", "kto_tag")}, {"system": ("system",)}),
     Format("labelled answers", "unpaired", {"prompt": PROMPTS, "completion": ANSWERS, "label": ("label", "kto_tag")}, CONTEXT),
@@ -186,6 +186,9 @@ class Layout:
         margin = row.get(self.columns.get("margin", "margin"))
         if margin is not None and margin != "":
             result["margin"] = _number(margin, self.columns.get("margin", "margin"))
+        reason = row.get(self.columns.get("reason", "reason"))
+        if isinstance(reason, str) and reason.strip():
+            result["reason"] = reason
         return result
 
     def _shared(self, row: Row) -> tuple[Any, Any, Any]:

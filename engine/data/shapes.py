@@ -35,7 +35,7 @@ SHAPES = {
         ),
         Shape("messages", "Conversations", ("messages",), ("tools",), ("messages",), "SFT: what the assistant says carries loss"),
         Shape(
-            "preference", "Preference pairs", ("prompt", "chosen", "rejected"), ("margin",), ("prompt", "chosen", "rejected"),
+            "preference", "Preference pairs", ("prompt", "chosen", "rejected"), ("margin", "reason"), ("prompt", "chosen", "rejected"),
             "DPO and reward models: the better and the worse of two answers",
         ),
         Shape(

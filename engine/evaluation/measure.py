@@ -13,7 +13,7 @@ from engine.evaluation.prompts import Item, Items
 from engine.generation import batch
 from engine.generation import fingerprint as prints
 from engine.generation.answers import MAX_TOKENS, Sampling
-from engine.generation.weights import speaking_dtype
+from engine.generation.weights import speaking, speaking_dtype
 from engine.methods import loading
 from engine.methods.method import Reporter
 from storage import evaluations
@@ -186,7 +186,7 @@ class Asking:
                 last = time.monotonic()
                 self.reporter.phase(f"answering with {model.name}", done / total)
 
-        weights = _load(base, adapter)
+        weights = speaking(base, adapter)
         return batch.complete(
             weights, tokenizer, encoded, self.sampling,
             progress=progress, stop=self.reporter.stop_requested, called=names.__getitem__,
@@ -204,17 +204,3 @@ def _encoded(tokenizer: Any, item: Item, model: Model, name: str) -> list[int]:
             "its answer. Shorten or leave out such rows, or choose a model with a longer context."
         )
     return ids
-
-
-def _load(base: Path, adapter: Path | None) -> Any:
-    """The weights as chat speaks with them: on the device that computes here, the adapter on top where there is one."""
-    weights = loading.load_model(base, speaking_dtype())
-    if adapter is not None:
-        from peft import PeftModel
-
-        try:
-            weights = PeftModel.from_pretrained(weights, str(adapter), autocast_adapter_dtype=False)
-        except (RuntimeError, ValueError, KeyError) as problem:
-            last = str(problem).strip().splitlines()[-1].strip()
-            raise BadInput(f"The adapter in {adapter} does not fit its base ({last}). Train it again on that base.") from problem
-    return weights.to(loading.device().name)

@@ -1,7 +1,7 @@
 """From the rows of a data set to items: what the model is asked, and the check its answer has to pass."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,24 +60,44 @@ def read(home: Home, dataset: Dataset, limit: int | None = None) -> Items:
     check_shape(dataset)
     import polars
 
+    rows = curate.scan(home, dataset)
+    checked = "check" in rows.collect_schema().names()
+    own_checks = checked and rows.select(polars.col("check").is_not_null().any()).collect().item()
+    items = [_item(dataset, row, own_checks) for row in _chosen(home, dataset, limit)]
+    if not items:
+        raise BadInput(f"{dataset.title} has no rows to score.")
+    return Items(items, own_checks)
+
+
+def asked(home: Home, dataset: Dataset, limit: int | None = None) -> list[list[dict[str, Any]]]:
+    """The conversations up to the answer of the same rows that ``read`` takes; they need no check. Raises as ``read`` does."""
+    check_shape(dataset)
+    found = [conversation(row, dataset.shape, _where(dataset, row))[0] for row in _chosen(home, dataset, limit)]
+    if not found:
+        raise BadInput(f"{dataset.title} has no rows to ask.")
+    return found
+
+
+def _chosen(home: Home, dataset: Dataset, limit: int | None) -> Iterator[dict[str, Any]]:
+    """The rows with their numbers, of which a limit leaves in a fixed random choice."""
+    import polars
+
     if limit is not None and limit < 1:
         raise BadInput(f"limit takes a whole number of at least 1, not {limit}.")
     numbers = list(range(dataset.rows))
     if limit is not None and limit < dataset.rows:
         numbers = sorted(random.Random(SEED).sample(numbers, limit))
     rows = curate.scan(home, dataset).with_row_index(NUMBER, offset=1)
-    checked = "check" in rows.collect_schema().names()
-    own_checks = checked and rows.select(polars.col("check").is_not_null().any()).collect().item()
     chosen = rows.filter(polars.col(NUMBER).is_in([i + 1 for i in numbers])).collect()
-    items = [_item(dataset, shapes.restored(row, dataset.shape), own_checks) for row in chosen.iter_rows(named=True)]
-    if not items:
-        raise BadInput(f"{dataset.title} has no rows to score.")
-    return Items(items, own_checks)
+    return (shapes.restored(row, dataset.shape) for row in chosen.iter_rows(named=True))
+
+
+def _where(dataset: Dataset, row: Mapping[str, Any]) -> str:
+    return f"Row {row[NUMBER]} of {dataset.title}"
 
 
 def _item(dataset: Dataset, row: Mapping[str, Any], own_checks: bool) -> Item:
-    number = row[NUMBER]
-    where = f"Row {number} of {dataset.title}"
+    where = _where(dataset, row)
     messages, answer = conversation(row, dataset.shape, where)
     if own_checks:
         if row.get("check") is None:
@@ -90,7 +110,7 @@ def _item(dataset: Dataset, row: Mapping[str, Any], own_checks: bool) -> Item:
         )
     else:
         check = scorers.validate({"kind": "exact", "value": answer}, where)
-    return Item(number, messages, row.get("tools"), check, row)
+    return Item(row[NUMBER], messages, row.get("tools"), check, row)
 
 
 def conversation(row: Mapping[str, Any], shape: str, where: str = "The row") -> tuple[list[dict[str, Any]], str | None]:

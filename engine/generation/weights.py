@@ -95,6 +95,23 @@ def warm() -> None:
         from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache  # noqa: F401
 
 
+def speaking(base: Path, adapter: Path | None) -> Any:
+    """Weights for one piece of work, as chat speaks with them: on the device that computes here, with the adapter on top.
+
+    BadInput when the adapter does not fit.
+    """
+    weights = loading.load_model(base, speaking_dtype())
+    if adapter is not None:
+        from peft import PeftModel
+
+        try:
+            weights = PeftModel.from_pretrained(weights, str(adapter), autocast_adapter_dtype=False)
+        except (RuntimeError, ValueError, KeyError) as problem:
+            last = str(problem).strip().splitlines()[-1].strip()
+            raise BadInput(f"The adapter in {adapter} does not fit its base ({last}). Train it again on that base.") from problem
+    return weights.to(loading.device().name)
+
+
 def speaking_dtype() -> str:
     """What answers are computed in here: bfloat16 on GPUs that have it, float32 on a CPU."""
     here = loading.device()

@@ -10,6 +10,8 @@ from engine import hub, names, registry
 from engine.data import curate
 from engine.errors import BadInput, NotFound, TryLater, WrongShape
 from engine.evaluation import prompts
+from engine.evaluation.judge import PRINCIPLES
+from engine.generation.answers import Sampling
 from engine.jobs import room
 from engine.methods import METHODS
 from engine.methods.method import Method, parse_settings, settings_of
@@ -157,6 +159,43 @@ def measure(
         "max_tokens": max_tokens,
     }
     return runs.insert(home, kind="measure", name=f"{subject.name} on {data.title}", request=request, token=token)
+
+
+def judge(
+    home: Home,
+    *,
+    model: str,
+    dataset: str,
+    address: str,
+    judge: str,
+    name: str,
+    principles: Sequence[str] = (),
+    limit: int | None = None,
+    sampling: Mapping[str, Any] | None = None,
+    token: str | None = None,
+) -> Run:
+    """Queue the making of preference pairs ``name``: two answers of a model to each prompt, compared by the judge at ``address``."""
+    subject, data = registry.speaker(home, model), curate.find(home, dataset)
+    prompts.check_shape(data)
+    if limit is not None and limit < 1:
+        raise BadInput(f"limit takes a whole number of at least 1, not {limit}.")
+    if not address.startswith(("http://", "https://")):
+        raise BadInput(
+            f"The judge's address begins with http:// or https:// and ends with /v1 in most places, but it is {address!r}."
+        )
+    drawn = Sampling.checked({"temperature": 1.0, **(sampling or {})})
+    if drawn.temperature == 0:
+        raise BadInput("At temperature 0 both answers to a prompt are the same. Take a higher one.")
+    request = {
+        "model_id": subject.id,
+        "dataset_id": data.id,
+        "address": address,
+        "judge": judge,
+        "principles": [line.strip() for line in principles if line.strip()] or list(PRINCIPLES),
+        "limit": min(limit, data.rows) if limit else None,
+        "sampling": {"seed": drawn.seed, "temperature": drawn.temperature, "top_p": drawn.top_p, "max_tokens": drawn.max_tokens},
+    }
+    return runs.insert(home, kind="judge", name=names.check(name, "a data set"), request=request, token=token)
 
 
 def export(home: Home, *, model: str, folder: str, merged: bool = False, token: str | None = None) -> Run:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine import hub, machine, names, registry
+from engine import hub, keys, machine, names, registry
 from engine.data import curate
 from engine.errors import NotFound
 from engine.generation import ask
@@ -117,6 +117,32 @@ def measure(home: Home, run: Run, reporter: RunReporter) -> Outcome:
     return Outcome(measured.summary()) if measured is not None else Outcome(stopped=True)
 
 
+def judge(home: Home, run: Run, reporter: RunReporter) -> Outcome:
+    """Let the model answer each prompt twice and a judge say which answer is better; the pairs become a data set."""
+    from engine.evaluation import feedback
+    from engine.evaluation.judge import Judge
+    from engine.generation.answers import Sampling
+
+    request = run.request
+    dataset = datasets.get(home, request["dataset_id"])
+    if dataset is None:
+        raise NotFound(f"The data set #{request['dataset_id']} is no longer there.")
+    asked = feedback.Feedback(
+        registry.find(home, f"#{request['model_id']}"), dataset,
+        Judge(request["address"], request["judge"], keys.read(home, keys.JUDGE, keys.JUDGE_VARIABLE) or ""),
+        request["principles"], request["limit"], Sampling.checked(request["sampling"]),
+    )  # fmt: skip
+    make_room(home, reporter)
+    given = feedback.pairs(home, asked, home.run(run.id), reporter)
+    said = feedback.verdicts(asked, given, home.run(run.id), reporter) if given is not None else None
+    if given is None or said is None:
+        return Outcome(stopped=True)
+    seen = feedback.counts(given, said, request["limit"] or dataset.rows)
+    reporter.log(", ".join(f"{name.replace('_', ' ')}: {value}" for name, value in seen.items()))
+    made = feedback.freeze(home, asked, given, said, run.name, home.run(run.id))
+    return Outcome({**seen, "dataset": made.title, "dataset_id": made.id})
+
+
 def export(home: Home, run: Run, reporter: RunReporter) -> Outcome:
     """Write a model as a folder, merged into its base where that is asked for."""
     model = registry.find(home, f"#{run.request['model_id']}")
@@ -155,6 +181,7 @@ def _got(model: Model) -> Outcome:
 WORK: dict[str, Callable[[Home, Run, RunReporter], Outcome]] = {
     "train": train,
     "measure": measure,
+    "judge": judge,
     "export": export,
     "download": download,
 }
