@@ -71,6 +71,19 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Chain:
+    """Several stages on one road. ``waived`` names the stages whose bar need not be met."""
+
+    id: int
+    name: str
+    request: dict[str, Any]
+    status: str  # live, held (a bar was not met), stopped, done
+    reason: str | None
+    waived: tuple[str, ...]
+    created_at: str
+
+
+@dataclass(frozen=True)
 class Metric:
     """The value of one series of a run at one step; ``seq`` rises with every write of the run."""
 

@@ -33,7 +33,8 @@ STOP = "UPDATE run SET stop_requested = COALESCE(stop_requested, ?) WHERE id = ?
 PAGE = "SELECT * FROM run ORDER BY id DESC LIMIT ? OFFSET ?"
 
 
-def _record(row: Any) -> Run:
+def record(row: Any) -> Run:
+    """A row of the table as a record."""
     values = dict(row)
     values.pop("token")
     return Run(
@@ -52,7 +53,7 @@ def insert(home: Home, *, kind: str, name: str, request: dict[str, Any], token: 
         if token is not None:
             found = connection.execute("SELECT * FROM run WHERE token = ?", (token,)).fetchone()
             if found is not None:
-                return _record(found)
+                return record(found)
         values = {
             "kind": kind,
             "name": name,
@@ -61,14 +62,14 @@ def insert(home: Home, *, kind: str, name: str, request: dict[str, Any], token: 
             "parent_id": parent_id,
             "now": db.now(),
         }
-        return _record(connection.execute(INSERT, values).fetchone())
+        return record(connection.execute(INSERT, values).fetchone())
 
 
 def claim(home: Home, kinds: Sequence[str] = KINDS) -> Run | None:
     """Take the next queued run of one of these kinds, or None. Two callers never get the same one."""
     with db.transaction(home) as connection:
         row = connection.execute(CLAIM, {"now": db.now(), "kinds": json.dumps(list(kinds))}).fetchone()
-        return _record(row) if row else None
+        return record(row) if row else None
 
 
 def end(
@@ -120,24 +121,24 @@ def reorder(home: Home, run_ids: Sequence[int]) -> None:
 
 def get(home: Home, run_id: int) -> Run | None:
     found = db.row(home, "SELECT * FROM run WHERE id = ?", run_id)
-    return _record(found) if found else None
+    return record(found) if found else None
 
 
 def page(home: Home, limit: int = 50, offset: int = 0) -> list[Run]:
     """Runs, newest first."""
-    return [_record(r) for r in db.rows(home, PAGE, limit, offset)]
+    return [record(r) for r in db.rows(home, PAGE, limit, offset)]
 
 
 def named(home: Home, name: str) -> Run | None:
     """The newest run of that name."""
     found = db.row(home, "SELECT * FROM run WHERE name = ? ORDER BY id DESC LIMIT 1", name)
-    return _record(found) if found else None
+    return record(found) if found else None
 
 
 def in_status(home: Home, *statuses: str) -> list[Run]:
     """Runs in any of these states, queued ones in the order they will be claimed."""
     marks = ", ".join("?" * len(statuses))
-    return [_record(r) for r in db.rows(home, f"SELECT * FROM run WHERE status IN ({marks}) ORDER BY priority, id", *statuses)]
+    return [record(r) for r in db.rows(home, f"SELECT * FROM run WHERE status IN ({marks}) ORDER BY priority, id", *statuses)]
 
 
 def count(home: Home) -> dict[str, int]:

@@ -198,11 +198,17 @@ def judge(
     return runs.insert(home, kind="judge", name=names.check(name, "a data set"), request=request, token=token)
 
 
-def export(home: Home, *, model: str, folder: str, merged: bool = False, token: str | None = None) -> Run:
-    """Queue the writing of a model as a folder; merging loads the weights, so it waits for its turn like any other run."""
+def export(
+    home: Home, *, model: str, folder: str, merged: bool = False, register: str | None = None, token: str | None = None
+) -> Run:
+    """Queue the writing of a model as a folder; merging loads the weights, so it waits for its turn like any other run.
+
+    With ``register`` the folder becomes a model of that name.
+    """
     subject, target = registry.find(home, model), Path(folder).expanduser().resolve()
     registry.check_target(target)
-    request = {"model_id": subject.id, "folder": str(target), "merged": merged}
+    name = names.check(register, "a model") if register else None
+    request = {"model_id": subject.id, "folder": str(target), "merged": merged, "register": name}
     return runs.insert(home, kind="export", name=f"{subject.name} to {target.name}", request=request, token=token)
 
 

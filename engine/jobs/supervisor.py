@@ -17,7 +17,7 @@ from typing import IO
 
 from engine import prepare
 from engine.errors import TryLater
-from engine.jobs import health, processes
+from engine.jobs import chains, health, processes
 from storage import db, runs
 from storage.home import Home
 from storage.records import Run
@@ -75,6 +75,7 @@ class Supervisor:
         if time.monotonic() - self.reconciled > 1:
             health.reconcile(self.home)
             self._give_back_orphans()
+            chains.advance(self.home)
             self.reconciled = time.monotonic()
         queued = runs.in_status(self.home, "queued")
         if self.warm is None and (queued or not running) and time.monotonic() >= self.warm_after:

@@ -148,7 +148,12 @@ def export(home: Home, run: Run, reporter: RunReporter) -> Outcome:
     model = registry.find(home, f"#{run.request['model_id']}")
     reporter.phase("merging" if run.request["merged"] else "writing")
     folder = registry.export(home, model, Path(run.request["folder"]), run.request["merged"])
-    return Outcome({"folder": str(folder), "bytes": files.size(folder)})
+    found = {"folder": str(folder), "bytes": files.size(folder)}
+    if run.request.get("register"):
+        found |= _got(
+            registry.register_folder(home, folder, run.request["register"], f"{model.name}, merged", model.license)
+        ).summary
+    return Outcome(found)
 
 
 def download(home: Home, run: Run, reporter: RunReporter) -> Outcome:

@@ -1,0 +1,296 @@
+"""Chains: stages on one road, each a run of its own that goes on from what an earlier stage made.
+
+A stage may have a bar: its model is measured, and the road is held where it does not reach it. Nothing is remembered but what
+was asked for and whether it goes on: where a chain stands follows from its runs, so an engine that was killed goes on where it
+was, and a run that is resumed takes its chain along.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine import names, registry
+from engine.data import curate
+from engine.errors import BadInput, NotFound, TemperError, TryLater, WrongShape
+from engine.evaluation import prompts
+from engine.jobs import submit
+from storage import chains
+from storage.home import Home
+from storage.records import LIVE, Chain, Run
+
+START = "start"  # names the model that a chain begins with
+BEGINNINGS = ("continue", "merge")
+WORK, MERGE, BAR = "work", "merge", "bar"
+
+
+@dataclass(frozen=True)
+class Bar:
+    """What a stage's model has to reach: at least ``least`` (0 to 1) on a data set, on all its rows or ``limit`` of them."""
+
+    data: str
+    least: float
+    limit: int | None = None
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage. ``model`` and ``data``, and settings that refer to something, may name an earlier stage as ``@name``.
+
+    ``begin`` says what an adapter to start from becomes: "continue" trains it on, "merge" first makes it part of the weights.
+    A stage with a ``judge`` (address, judge, principles) makes preference pairs instead of a model.
+    """
+
+    name: str
+    data: str
+    method: str = ""
+    model: str = ""  # the last model that speaks, where it is empty
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    begin: str = "continue"
+    bar: Bar | None = None
+    judge: Mapping[str, Any] | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a stage stands: its runs as far as they were queued, and in a word what is so."""
+
+    stage: Stage
+    work: Run | None
+    merge: Run | None
+    bar: Run | None
+    word: str  # waiting, live, ended (badly), below (its bar), done
+
+
+def read(stages: Sequence[Mapping[str, Any]]) -> tuple[Stage, ...]:
+    """Stages as they are written in a file. BadInput names what is wrong and what may be written."""
+    if not isinstance(stages, Sequence) or isinstance(stages, str) or not stages:
+        raise BadInput("A chain is a list of stages, each with a name, a method and data. Give at least one.")
+    found: list[Stage] = []
+    for place, given in enumerate(stages, 1):
+        if not isinstance(given, Mapping):
+            raise BadInput(f"Stage {place} must be an object with name, method and data, not {given!r}.")
+        unknown = [key for key in given if key not in Stage.__dataclass_fields__]
+        if unknown:
+            raise BadInput(f"Stage {place} has {unknown[0]!r}; a stage takes {', '.join(Stage.__dataclass_fields__)}.")
+        bar = given.get("bar")
+        if bar is not None and (
+            not isinstance(bar, Mapping) or not {"data", "least"} <= bar.keys() <= Bar.__dataclass_fields__.keys()
+        ):
+            raise BadInput(f"The bar of stage {place} takes data, least and maybe limit, not {bar!r}.")
+        try:
+            found.append(Stage(**{**given, "bar": Bar(**bar) if bar is not None else None}))
+        except TypeError:
+            raise BadInput(f"Stage {place} needs a name and data; it has {', '.join(given) or 'nothing'}.") from None
+    return tuple(found)
+
+
+def check(home: Home, model: str, stages: Sequence[Stage]) -> None:
+    """Whether the whole road can be walked, before its first step. BadInput, NotFound or WrongShape names the stage."""
+    start = registry.speaker(home, model)
+    seen: dict[str, Stage] = {}
+    for stage in stages:
+        try:
+            names.check(stage.name, "a stage")
+            if stage.name in seen or stage.name == START:
+                raise BadInput(f"There are two stages {stage.name!r}. Give each a name of its own.")
+            _check_one(home, stage, seen, start.id)
+        except TemperError as problem:
+            raise type(problem)(f"Stage {stage.name}: {problem}") from None
+        seen[stage.name] = stage
+
+
+def _check_one(home: Home, stage: Stage, seen: Mapping[str, Stage], start_id: int) -> None:
+    if stage.begin not in BEGINNINGS:
+        raise BadInput(f"begin takes {' or '.join(BEGINNINGS)}, not {stage.begin!r}.")
+    for reference in (stage.model, stage.data, *(v for v in stage.settings.values() if isinstance(v, str))):
+        if reference.startswith("@") and reference[1:] not in seen:
+            raise NotFound(f"{reference} names no earlier stage. Those are: {', '.join(seen) or 'none'}.")
+    if stage.model and stage.model != START and not stage.model.startswith("@"):
+        registry.speaker(home, stage.model)
+    if stage.bar is not None:
+        if stage.judge is not None or stage.method == "reward":
+            raise BadInput("Only a model that speaks can be measured. Leave the bar out.")
+        prompts.check_shape(curate.find(home, stage.bar.data))
+        if not 0 <= stage.bar.least <= 1:
+            raise BadInput(f"A bar is a share from 0 to 1, not {stage.bar.least}.")
+    if stage.judge is not None:
+        if not {"address", "judge"} <= stage.judge.keys():
+            raise BadInput("judge takes an address and the judge's name there, and maybe principles.")
+        prompts.check_shape(curate.find(home, stage.data))
+        return
+    method = submit.method_named(stage.method)
+    if stage.data.startswith("@"):
+        if seen[stage.data[1:]].judge is None:
+            raise WrongShape(f"{stage.data} makes a model, no data.")
+        if "preference" not in method.shapes:
+            raise WrongShape(f"{method.title} takes no preference pairs, which is what {stage.data} makes.")
+        return
+    settings = {k: "" if isinstance(v, str) and v.startswith("@") else v for k, v in stage.settings.items()}
+    submit.check(method, curate.find(home, stage.data), settings)
+
+
+def begin(home: Home, name: str, model: str, stages: Sequence[Stage], token: str | None = None) -> Chain:
+    """Store a chain that the engine then walks. Nothing is stored when anything about it is wrong."""
+    check(home, model, stages)
+    request = {
+        "model_id": registry.speaker(home, model).id,
+        "stages": [
+            {**vars(stage), "settings": dict(stage.settings), "bar": vars(stage.bar) if stage.bar else None,
+             "judge": dict(stage.judge) if stage.judge else None}
+            for stage in stages
+        ],
+    }  # fmt: skip
+    return chains.insert(home, names.check(name, "a chain"), request, token)
+
+
+def standings(home: Home, chain: Chain) -> list[Standing]:
+    """Where each stage of a chain stands, in its order."""
+    found = []
+    for place, stage in enumerate(read(chain.request["stages"])):
+        work, merge, bar = (chains.run_of(home, chain.id, place, part) for part in (WORK, MERGE, BAR))
+        found.append(Standing(stage, work, merge, bar, _word(chain, stage, (merge, work, bar))))
+    return found
+
+
+def _word(chain: Chain, stage: Stage, those: tuple[Run | None, Run | None, Run | None]) -> str:
+    _, work, bar = those
+    there = [run for run in those if run is not None]
+    if any(run.status in LIVE for run in there):
+        return "live"
+    if any(run.status != "succeeded" for run in there):
+        return "ended"
+    if work is None:
+        return "waiting"
+    if stage.bar is None or stage.name in chain.waived:
+        return "done"
+    if bar is None:
+        return "waiting"
+    return "done" if bar.summary["value"] >= stage.bar.least else "below"
+
+
+def advance(home: Home) -> None:
+    """Queue what comes next in every chain that goes on. Only the engine calls this."""
+    for chain in chains.live(home):
+        try:
+            _advance(home, chain)
+        except TemperError as problem:
+            chains.move(home, chain.id, "live", "held", str(problem))
+
+
+def _advance(home: Home, chain: Chain) -> None:
+    standing = standings(home, chain)
+    for place, each in enumerate(standing):
+        if each.word == "done":
+            continue
+        if each.word == "below":
+            assert each.stage.bar is not None and each.bar is not None
+            value, low, high = (each.bar.summary[key] for key in ("value", "low", "high"))
+            reason = (
+                f"{each.stage.name} reaches {value:.1%} ({low:.1%} to {high:.1%}) on {each.stage.bar.data}, and the bar is "
+                f"{each.stage.bar.least:.1%}. Run that stage again with changes, or go on all the same."
+            )
+            chains.move(home, chain.id, "live", "held", reason)
+        elif each.word == "waiting":
+            _queue(home, chain, standing, place)
+        return  # one stage at a time; one that ended badly waits for its run to be resumed
+    chains.move(home, chain.id, "live", "done")
+
+
+def _queue(home: Home, chain: Chain, standing: Sequence[Standing], place: int) -> None:
+    """Queue the next part of a stage: the merge it begins with, its own work, or what measures it."""
+    stage, token = standing[place].stage, chains.token
+    if standing[place].work is not None:
+        assert stage.bar is not None
+        made = _made(standing[place].work)
+        submit.measure(home, model=made, dataset=stage.bar.data, limit=stage.bar.limit, token=token(chain.id, place, BAR))
+        return
+    model = _model(chain, standing, place)
+    if stage.begin == "merge" and standing[place].merge is not None:
+        model = _made(standing[place].merge)
+    elif stage.begin == "merge" and registry.find(home, model).kind == "adapter":
+        name = names.made_from(f"{chain.name}-{stage.name}-start")
+        folder = home.models / f"{name}-{chain.id}-{place}"
+        submit.export(home, model=model, folder=str(folder), merged=True, register=name, token=token(chain.id, place, MERGE))
+        return
+    name = names.made_from(f"{chain.name}-{stage.name}")
+    data = _data(standing, stage.data) if stage.data.startswith("@") else stage.data
+    if stage.judge is not None:
+        submit.judge(home, model=model, dataset=data, name=name, token=token(chain.id, place, WORK), **stage.judge)
+        return
+    settings = {k: _of(standing, v) if isinstance(v, str) and v.startswith("@") else v for k, v in stage.settings.items()}
+    submit.train(
+        home, method=stage.method, model=model, dataset=data, settings=settings, name=name, seed=stage.seed,
+        token=token(chain.id, place, WORK), parent_id=_parent(standing, place),
+    )  # fmt: skip
+
+
+def _made(run: Run | None) -> str:
+    if run is None or "model_id" not in run.summary:
+        raise NotFound("What this stage begins with was never made.")
+    return f"#{run.summary['model_id']}"
+
+
+def _model(chain: Chain, standing: Sequence[Standing], place: int) -> str:
+    """The model that a stage begins with: the one it names, else the last that speaks."""
+    named = standing[place].stage.model
+    if named.startswith("@"):
+        return _of(standing, named)
+    if named and named != START:
+        return named
+    if not named:
+        for each in reversed(standing[:place]):
+            if each.stage.judge is None and each.stage.method != "reward":
+                return _made(each.work)
+    return f"#{chain.request['model_id']}"
+
+
+def _of(standing: Sequence[Standing], reference: str) -> str:
+    return _made(next(each.work for each in standing if each.stage.name == reference[1:]))
+
+
+def _data(standing: Sequence[Standing], reference: str) -> str:
+    work = next(each.work for each in standing if each.stage.name == reference[1:])
+    assert work is not None
+    return f"#{work.summary['dataset_id']}"
+
+
+def _parent(standing: Sequence[Standing], place: int) -> int | None:
+    return next((each.work.id for each in reversed(standing[:place]) if each.work is not None), None)
+
+
+def find(home: Home, reference: str) -> Chain:
+    """The chain of that number or, newest first, of that name; NotFound otherwise."""
+    bare = reference.removeprefix("#")
+    found = (
+        chains.get(home, int(bare)) if bare.isdigit() else next((c for c in chains.page(home, 1000) if c.name == reference), None)
+    )
+    if found is None:
+        raise NotFound(f"There is no chain {reference!r}. `chain list` shows those that there are.")
+    return found
+
+
+def stop(home: Home, chain: Chain) -> None:
+    """Let a chain queue nothing more, and ask its live run to stop. TryLater when it does not go on anyway."""
+    if not chains.move(home, chain.id, "live", "stopped", "Stopped on request."):
+        raise TryLater(f"The chain {chain.name} is {chain.status}: only one that goes on can be stopped.")
+    for each in standings(home, chain):
+        for run in (each.merge, each.work, each.bar):
+            if run is not None and run.status in LIVE:
+                submit.stop(home, run.id)
+
+
+def resume(home: Home, chain: Chain, waive: bool = False) -> None:
+    """Let a chain go on: a run of it that ended badly is resumed. With ``waive`` the bar that holds it need not be met."""
+    if chain.status == "done":
+        raise TryLater(f"The chain {chain.name} is done.")
+    for each in standings(home, chain):
+        if each.word == "below":
+            if not waive:
+                raise BadInput(f"{chain.reason} To go on all the same, say so.")
+            chains.waive(home, chain.id, each.stage.name)
+        for run in (each.merge, each.work, each.bar):
+            if run is not None and run.status not in (*LIVE, "succeeded"):
+                submit.resume(home, run.id)
+    if chain.status != "live":
+        chains.move(home, chain.id, chain.status, "live")
