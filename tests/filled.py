@@ -61,7 +61,8 @@ def weights(folder: Path, kind: str) -> Path:
     header = json.dumps({"w": {"dtype": "BF16", "shape": [64, 64], "data_offsets": [0, 8192]}}).encode()
     name = "adapter_model.safetensors" if kind == "adapter" else "model.safetensors"
     (folder / name).write_bytes(len(header).to_bytes(8, "little") + header + bytes(8192))
-    (folder / ("adapter_config.json" if kind == "adapter" else "config.json")).write_text("{}")
+    adapter = {"r": 16, "lora_alpha": 32, "lora_dropout": 0.0} if kind == "adapter" else {}
+    (folder / ("adapter_config.json" if kind == "adapter" else "config.json")).write_text(json.dumps(adapter))
     return folder
 
 
