@@ -10,8 +10,8 @@ import streamlit as st
 from engine.errors import TemperError
 from engine.jobs import health, submit
 from pages.parts import badges, curves, go, inert, live, messages, words
-from pages.runs import facts
-from storage import datasets, events, models, runs
+from pages.runs import facts, roads
+from storage import chains, datasets, events, models, runs
 from storage.home import Home
 from storage.records import STATUSES, Run
 
@@ -50,7 +50,7 @@ def show(home: Home) -> None:
         st.title("Runs", width="content")
         go.button("New run", ":material/add:", "train", key="runs_new")
     counts = runs.count(home)
-    if not counts:
+    if not counts and not chains.page(home, 1):
         messages.empty(
             "No run yet",
             "A run shows up here as soon as it is launched, with curves, log and samples, and it stays.",
@@ -69,6 +69,7 @@ def at_work(home: Home) -> None:
         st.rerun()
     for run in runs.in_status(home, "running"):
         live.card(home, health.view(home, run))
+    roads.show(home)
     messages.kept("queue")
     waiting = runs.in_status(home, "queued")
     if waiting:

@@ -7,6 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from engine.errors import FAILURES
+from engine.jobs import chains
 from pages.runs import view
 from storage import events, runs
 from tests import filled
@@ -217,3 +218,20 @@ def test_an_engine_that_is_gone_is_said_where_the_run_is_looked_at(full: dict[st
     app = open_page("runs", run=str(full["live"]))
     assert "The engine is not running. A run that has begun goes on." in said(app).replace("*", "")
     assert app.button(key=f"start_engine_{full['live']}").label == "Start the engine"
+
+
+def test_a_road_shows_its_stages_and_can_be_gone_on_with(full: dict[str, Any], engine_there: None) -> None:
+    home = full["home"]
+    stages = [
+        {"name": "first", "method": "sft", "data": "support-questions", "bar": {"data": "sums-held-out", "least": 0.8}},
+        {"name": "second", "method": "dpo", "data": full["data"]["preference"].name},
+    ]
+    chain = chains.begin(home, "the-road", full["base"].name, chains.read(stages))
+    app = open_page("runs")
+    assert not app.exception
+    said = words(app).replace("\\", "")
+    assert "the-road" in said and "Waiting" in said and "At least 80% on sums-held-out" in said
+    app.button(key=f"chain_stop_{chain.id}").click().run()
+    assert chains.find(home, "the-road").status == "stopped"
+    app.button(key=f"chain_resume_{chain.id}").click().run()
+    assert chains.find(home, "the-road").status == "live"

@@ -1,0 +1,117 @@
+"""Chains as roads: the stages from left to right, each with what is so and the way to its run."""
+
+import streamlit as st
+
+from engine.errors import TemperError
+from engine.jobs import chains
+from engine.jobs.chains import Standing
+from engine.methods import METHODS
+from pages.parts import inert, messages
+from pages.parts.badges import Badge
+from storage import chains as stored
+from storage.home import Home
+from storage.records import Chain, Run
+
+SHOWN = 50  # newest chains that are looked at
+WORDS = {
+    "waiting": Badge("Waiting", ":material/schedule:", "gray"),
+    "live": Badge("Under way", ":material/play_circle:", "blue"),
+    "ended": Badge("Ended badly", ":material/error:", "red"),
+    "below": Badge("Below its bar", ":material/flag:", "orange"),
+    "done": Badge("Done", ":material/check_circle:", "green"),
+}
+STATES = {
+    "live": Badge("Goes on", ":material/play_circle:", "blue"),
+    "held": Badge("Held", ":material/front_hand:", "orange"),
+    "stopped": Badge("Stopped", ":material/stop_circle:", "gray"),
+    "done": Badge("Done", ":material/check_circle:", "green"),
+}
+
+
+def show(home: Home) -> None:
+    """Draw the roads that are under way, and behind a fold those that are done."""
+    every = stored.page(home, SHOWN)
+    for chain in every:
+        if chain.status != "done":
+            road(home, chain)
+    done = [chain for chain in every if chain.status == "done"]
+    if done:
+        with st.expander(f"Roads that are done ({len(done)})", icon=":material/route:", key="roads_done"):
+            for chain in done:
+                road(home, chain)
+
+
+def road(home: Home, chain: Chain) -> None:
+    """Draw one road with what can be done about it."""
+    with st.container(border=True, gap="small"):
+        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+            with st.container(horizontal=True, vertical_alignment="center", width="content"):
+                st.markdown(f":material/route: **{inert.plain(chain.name, 60)}**", width="content")
+                STATES[chain.status].draw()
+            actions(home, chain)
+        messages.kept(f"chain_{chain.id}")
+        if chain.reason:
+            st.caption(inert.plain(chain.reason, 400))
+        with st.grid(4, min_column_width=170, gap="small"):
+            for place, each in enumerate(chains.standings(home, chain), 1):
+                stage(each, place)
+
+
+def stage(each: Standing, place: int) -> None:
+    """Draw one stage."""
+    with st.container(border=True, gap="xsmall"):
+        st.markdown(f"{place}\\. **{inert.plain(each.stage.name, 40)}** {WORDS[each.word].markdown}")
+        method = METHODS[each.stage.method].short if each.stage.method else "Pairs from a judge"
+        merged = ", adapter merged first" if each.stage.begin == "merge" else ""
+        st.caption(f"{inert.plain(method)} on {inert.plain(each.stage.data, 40)}{merged}")
+        if each.stage.bar is not None:
+            reached = (
+                f"{each.bar.summary['value']:.0%} of" if each.bar is not None and "value" in each.bar.summary else "At least"
+            )
+            st.caption(f":material/flag: {reached} {each.stage.bar.least:.0%} on {inert.plain(each.stage.bar.data, 40)}")
+        run = latest(each)
+        if run is not None:
+            st.page_link(
+                "pages/runs/page.py", label=f"Run {run.id}", icon=":material/monitoring:", query_params={"run": str(run.id)}
+            )
+
+
+def latest(each: Standing) -> Run | None:
+    """The newest run of a stage."""
+    there = [run for run in (each.merge, each.work, each.bar) if run is not None]
+    return max(there, key=lambda run: run.id, default=None)
+
+
+def actions(home: Home, chain: Chain) -> None:
+    """Draw what can be done with a road as it is now."""
+    ended = any(each.word == "ended" for each in chains.standings(home, chain))
+    with st.container(horizontal=True, width="content", gap="xsmall"):
+        if chain.status == "live":
+            st.button(
+                "Stop", icon=":material/stop_circle:", key=f"chain_stop_{chain.id}", on_click=act, args=(home, chain.id, "stop")
+            )
+        if chain.status == "held":
+            st.button(
+                "Go on all the same", icon=":material/arrow_forward:", key=f"chain_waive_{chain.id}", on_click=act,
+                args=(home, chain.id, "waive"),
+            )  # fmt: skip
+        if chain.status == "stopped" or (chain.status == "live" and ended):
+            st.button(
+                "Resume",
+                icon=":material/play_arrow:",
+                key=f"chain_resume_{chain.id}",
+                on_click=act,
+                args=(home, chain.id, "resume"),
+            )
+
+
+def act(home: Home, chain_id: int, what: str) -> None:
+    """Do it with the chain as it is now, not as it was drawn."""
+    try:
+        chain = chains.find(home, f"#{chain_id}")
+        if what == "stop":
+            chains.stop(home, chain)
+        else:
+            chains.resume(home, chain, waive=what == "waive")
+    except TemperError as problem:
+        messages.keep(problem, f"chain_{chain_id}")
