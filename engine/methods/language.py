@@ -64,7 +64,7 @@ def blocks(training: Training) -> Material:
     tokenizer = loading.load_tokenizer(training.base)
     texts = polars.read_parquet(training.data, columns=["text"])["text"].sample(fraction=1, shuffle=True, seed=training.seed)
     length = training.settings.max_length
-    held = int(len(texts) * training.settings.evaluate_share)
+    held = arguments.held_out(training.settings, len(texts))
 
     def cut(part: Any) -> list[Any]:
         parts = [numpy.asarray(ids, numpy.int32) for ids in tokens.encode_texts(tokenizer, part)]
@@ -87,7 +87,7 @@ def conversations(training: Training) -> Material:
     tokenizer = loading.load_tokenizer(training.base)
     frame = polars.read_parquet(training.data)
     order = polars.int_range(len(frame), eager=True).sample(fraction=1, shuffle=True, seed=training.seed).to_list()
-    held = int(len(frame) * training.settings.evaluate_share)
+    held = arguments.held_out(training.settings, len(frame))
     training.reporter.phase("tokenizing")
     limit, cut, lost = training.settings.max_length, 0, 0
     encoded: list[tokens.Encoded | None] = []
