@@ -4,9 +4,9 @@ VENV := .venv/bin/python
 
 .PHONY: run test check bench effects campaign
 
-run: ## the page at http://127.0.0.1:8501 and the engine behind it
+run: ## the page at http://127.0.0.1:8501 (or PORT=...) and the engine behind it
 	@$(PYTHON) -m engine.launch.setup
-	@$(VENV) -m pages.parts.serve
+	@$(VENV) -m pages.parts.serve $(if $(PORT),--port $(PORT))
 
 test: ## every test, with a real browser
 	@$(PYTHON) -m engine.launch.setup --tests --browser

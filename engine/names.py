@@ -10,7 +10,9 @@ def check(name: str, of: str) -> str:
     """The name without spaces around it; BadInput when it cannot be the name ``of`` what it is for."""
     name = name.strip()
     if not name or len(name) > LONGEST or name in (".", "..") or not name.isprintable() or any(sign in name for sign in SIGNS):
-        raise BadInput(f"{name!r} cannot be the name of {of}. Use up to {LONGEST} letters, digits, spaces, - _ and points.")
+        raise BadInput(
+            f"{name!r} cannot be the name of {of}. Use 1 to {LONGEST} printable signs, none of them one of {' '.join(SIGNS)}"
+        )
     return name
 
 

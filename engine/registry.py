@@ -23,6 +23,7 @@ from storage.home import Home
 from storage.records import LIVE, Checkpoint, Model, Run
 
 WEIGHTS = "*.safetensors"
+SHIPPED = Path(__file__).parents[1] / "assets"  # what lies there comes with every home
 
 
 def find(home: Home, reference: str) -> Model:
@@ -198,14 +199,21 @@ def check_target(target: Path) -> None:
         raise BadInput(f"{target} cannot be written, because {there} cannot. Name a folder in a place that you may write.")
 
 
+def ships(model: Model) -> bool:
+    """Whether a model comes with Temper, and so with every home."""
+    return SHIPPED in Path(model.path).parents
+
+
 def delete(home: Home, model_id: int) -> None:
     """Take a model out of the registry and its weights off the disk, if Temper wrote them.
 
-    TryLater when other models rest on it or a live run starts from it.
+    TryLater when other models rest on it or a live run starts from it, BadInput when it ships with Temper.
     """
     model = models.get(home, model_id)
     if model is None:
         raise NotFound(f"There is no model #{model_id}.")
+    if ships(model):
+        raise BadInput(f"{model.name} ships with Temper and stays: the samples and the first road begin with it.")
     resting = [m.name for m in models.dependents(home, model_id)]
     if resting:
         raise TryLater(f"{model.name} cannot go: {', '.join(resting)} rest on it. Delete these first.")

@@ -6,6 +6,7 @@ from pathlib import Path
 from engine.commands import output
 from engine.data import curate
 from engine.data.shapes import SHAPES
+from engine.errors import BadInput
 from storage import datasets
 from storage.home import Home
 
@@ -61,6 +62,8 @@ def _list(home: Home, given: argparse.Namespace) -> int:
 
 def _show(home: Home, given: argparse.Namespace) -> int:
     found = curate.find(home, given.dataset)
+    if given.limit < 0:
+        raise BadInput(f"--limit takes a whole number of at least 0, not {given.limit}.")
     rows = curate.rows(home, found, 0, given.limit)
     output.as_json({"dataset": output.plain(found), "rows": rows})
     return 0
@@ -68,6 +71,8 @@ def _show(home: Home, given: argparse.Namespace) -> int:
 
 def _export(home: Home, given: argparse.Namespace) -> int:
     found = curate.find(home, given.dataset)
+    if given.file.exists():
+        raise BadInput(f"{given.file} is there already, and nothing was written. Name another file, or delete that one first.")
     curate.export(home, found, given.file)
     output.as_json({"dataset": found.title, "rows": found.rows, "file": str(given.file)})
     return 0

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from engine import hub, machine, names, registry
 from engine.commands import output, runs
+from engine.errors import BadInput
+from engine.generation.answers import Sampling
 from engine.jobs import submit
 from engine.offers import OFFERS, WORKS, fits
 from storage import evaluations, models
@@ -128,11 +130,12 @@ def _ask(home: Home, given: argparse.Namespace) -> int:
     for name in given.model:
         registry.speaker(home, name)
     temperature = 0.0 if given.greedy else given.temperature
+    Sampling.checked({"seed": given.seed, "temperature": temperature, "max_tokens": given.max_tokens})
     answers = ask.answers(home, given.model, messages, seed=given.seed, temperature=temperature, max_tokens=given.max_tokens)
     if given.json:
         output.as_json(answers)
-        return 0
-    for answer in answers:
-        print(f"── {answer.model} ({answer.fingerprint[:12]}, {answer.tokens} tokens, {answer.seconds:.2f} s)")
-        print(answer.error or answer.text)
-    return 0
+    else:
+        for answer in answers:
+            print(f"── {answer.model} ({answer.fingerprint[:12]}, {answer.tokens} tokens, {answer.seconds:.2f} s)")
+            print(answer.error or answer.text)
+    return BadInput.exit_code if any(answer.error for answer in answers) else 0

@@ -241,6 +241,8 @@ def _print(home: Home, run: Run, as_json: bool) -> None:
 
 
 def _list(home: Home, given: argparse.Namespace) -> int:
+    if given.limit < 1:
+        raise BadInput(f"--limit takes a whole number of at least 1, not {given.limit}.")
     views = [health.view(home, run) for run in runs.page(home, given.limit)]
     if given.json:
         output.as_json([{**output.plain(v.run), "status": v.status, "step": v.step, "steps": v.steps} for v in views])

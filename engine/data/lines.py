@@ -32,6 +32,14 @@ class Line(NamedTuple):
     fault: str
 
 
+def _advice(path: Path, head: bytes) -> str:
+    if path.suffix.lower() == ".parquet":
+        return "It is no Parquet file either, or a damaged one: those begin with PAR1. Fetch or write it again."
+    if head.count(0) >= len(head) // 3:  # every second byte of most letters
+        return "If it is UTF-16 without its mark, save it as UTF-8."
+    return "Give a text file or Parquet."
+
+
 def encoding_of(path: Path, head: bytes) -> str:
     """The encoding of a text that begins with ``head``; UnreadableFile where it is none that is read."""
     if head.startswith((b"\xff\xfe\x00\x00", b"\x00\x00\xfe\xff")):
@@ -39,9 +47,7 @@ def encoding_of(path: Path, head: bytes) -> str:
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "utf-16"
     if b"\0" in head:
-        raise UnreadableFile(
-            f"{path.name} is not text: byte {head.index(0) + 1} is zero. If it is UTF-16 without its mark, save it as UTF-8."
-        )
+        raise UnreadableFile(f"{path.name} is not text: byte {head.index(0) + 1} is zero. {_advice(path, head)}")
     return "utf-8-sig"
 
 

@@ -51,6 +51,16 @@ def check_shape(dataset: Dataset) -> None:
         )
 
 
+def check_scored(home: Home, dataset: Dataset) -> None:
+    """WrongShape or BadInput, from the columns alone, when no row of a data set can be scored."""
+    check_shape(dataset)
+    if dataset.shape == "prompt" and "check" not in curate.scan(home, dataset).collect_schema().names():
+        raise BadInput(
+            f"{dataset.title} has prompts without answers and no column check, so nothing in it can be scored. Add a column check, "
+            'for instance {"kind": "exact", "value": "yes"} in each row.'
+        )
+
+
 def read(home: Home, dataset: Dataset, limit: int | None = None) -> Items:
     """The rows of ``dataset`` as items, with ``limit`` a fixed random choice of that many.
 

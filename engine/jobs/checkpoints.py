@@ -46,6 +46,11 @@ def clear(home: Home, run_id: int, keep: int = 0) -> int:
     freed = 0
     for checkpoint in events.checkpoints(home, run_id)[: -keep or None]:
         freed += checkpoint.bytes
-        events.drop_checkpoint(home, run_id, checkpoint.step)
-        shutil.rmtree(checkpoint.path, ignore_errors=True)
+        drop(home, run_id, checkpoint.step)
     return freed
+
+
+def drop(home: Home, run_id: int, step: int) -> None:
+    """Remove the checkpoint of a step, on disk and on record."""
+    events.drop_checkpoint(home, run_id, step)
+    shutil.rmtree(home.run(run_id) / FOLDER / f"step-{step:08d}", ignore_errors=True)

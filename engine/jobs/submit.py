@@ -147,7 +147,7 @@ def measure(
     other = registry.speaker(home, against) if against else None
     if other is not None and other.id == subject.id:
         raise BadInput(f"{subject.name} cannot be measured against itself. Name another model.")
-    prompts.check_shape(data)
+    prompts.check_scored(home, data)
     for what, number in (("limit", limit), ("max_tokens", max_tokens)):
         if number is not None and number < 1:
             raise BadInput(f"{what} takes a whole number of at least 1, not {number}.")

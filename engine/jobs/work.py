@@ -40,7 +40,8 @@ def begin(home: Home, run: Run, reporter: RunReporter) -> Path | None:
     """The checkpoint that this attempt goes on from, if there is one; what the run showed beyond it is forgotten."""
     newest = checkpoints.newest_whole(home, run.id)
     for step in newest.damaged:
-        reporter.log(f"The checkpoint of step {step} is damaged and was passed over.")
+        checkpoints.drop(home, run.id, step)  # or it would count as one of those that are kept
+        reporter.log(f"The checkpoint of step {step} was damaged and is gone.")
     if newest.folder is not None:
         reporter.checkpoint(newest.step, newest.folder)  # a kill may have come between its folder and its row
         exact = how_exact(run.request["method"], loading.device().name)

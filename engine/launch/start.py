@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from engine.errors import TryLater
+from engine.errors import BadInput, TryLater
 from engine.jobs import processes, supervisor
 from storage import db
 from storage.home import Home
@@ -37,7 +37,10 @@ def only_app(home: Home) -> Iterator[bool]:
 
 def listen(first: int = PORT) -> socket.socket:
     """A socket that listens on this machine only, at ``first`` or the next port that is free."""
-    for port in range(first, first + PORTS_TRIED):
+    if not 0 < first < 65536:
+        raise BadInput(f"A port is a number from 1 to 65535, not {first}.")
+    last = min(first + PORTS_TRIED - 1, 65535)
+    for port in range(first, last + 1):
         listening = socket.socket(socket.AF_INET)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -49,9 +52,7 @@ def listen(first: int = PORT) -> socket.socket:
         if port != first:
             print(f"Port {first} is taken by another program, so Temper uses {port}.", flush=True)
         return listening
-    raise TryLater(
-        f"The ports {first} to {first + PORTS_TRIED - 1} are all taken. End a program that listens there, then try again."
-    )
+    raise TryLater(f"The ports {first} to {last} are all taken. End a program that listens there, then try again.")
 
 
 def start_engine(home: Home) -> None:

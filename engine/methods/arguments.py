@@ -13,6 +13,7 @@ TUNINGS = ("lora", "full")
 SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
 OPTIMIZER = "adamw_torch_fused"
 ACTIVATION_BYTES = 60  # per token and root of the number of weights, measured on small Qwen3 models
+MOST_HELD_OUT = 200  # rows: each evaluation reads them all
 ACTIVATION_SHARE = 0.25  # of the memory, for activations
 
 
@@ -37,7 +38,9 @@ class CommonSettings:
     schedule: str = setting("cosine", "How the learning rate falls after that", choices=tuple(SCHEDULES), group="Optimiser")
     weight_decay: float = setting(0.0, "Pull of the weights towards 0", low=0, high=1, group="Optimiser")
     clip: float = setting(1.0, "Largest norm of a gradient; longer ones are shortened", low=0.001, high=1000, group="Optimiser")
-    evaluate_share: float = setting(0.05, "Share of the rows held out to measure the loss on", low=0, high=0.5, group="Watching")
+    evaluate_share: float = setting(
+        0.05, "Share of the rows held out to measure the loss on, at most 200 of them", low=0, high=0.5, group="Watching"
+    )
     evaluations: int = setting(
         5, "How often the held-out loss is measured and samples are written", low=0, high=1000, group="Watching"
     )
@@ -84,6 +87,11 @@ def auto_learning_rate(parameters: int, tuning: str) -> float:
 def learning_rate(settings: Any, parameters: int) -> float:
     """The rate that was set, else the one for this size and tuning times the share that the method takes of it."""
     return settings.learning_rate or float(f"{auto_learning_rate(parameters, settings.tuning) * settings.RATE:.2g}")
+
+
+def held_out(settings: Any, rows: int) -> int:
+    """How many of ``rows`` are kept out of the training: the share that was asked for, and no more than tell the loss well."""
+    return min(int(rows * settings.evaluate_share), MOST_HELD_OUT)
 
 
 def optimizer_steps(settings: Any, rows: int) -> int:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine import machine
-from engine.methods.arguments import ACTIVATION_BYTES, learning_rate, optimizer_steps, rows_at_once
+from engine.methods.arguments import ACTIVATION_BYTES, held_out, learning_rate, optimizer_steps, rows_at_once
 from storage import events, models, runs
 from storage.home import Home
 from storage.records import Model
@@ -13,6 +13,7 @@ ADAM_BYTES = 16  # float32 weights, gradients and two moments of each trained we
 FROZEN_BYTES = 4  # float32 weights of a frozen base
 WORKER_BYTES = 900_000_000  # a worker with its libraries before it has a model
 HOST_BYTES = 500_000_000  # the model host with its libraries before it has a model
+FORWARD = 1 / 3  # of the time of a training step is what reading the same rows takes
 LOOKED_AT = 50  # earlier runs to learn the pace from
 
 
@@ -56,9 +57,11 @@ def estimate(home: Home, model: Model, settings: Any, rows: int, mean_length: fl
     length = min(longest, settings.max_length)
     micro = rows_at_once(settings, weights, length, here.memory)
     memory = training_bytes(weights, settings.tuning, micro * length)
-    steps = optimizer_steps(settings, rows - int(rows * settings.evaluate_share))
+    held = held_out(settings, rows)
+    steps = optimizer_steps(settings, rows - held)
     pace, count = _pace(home, model)
-    tokens = steps * settings.batch_size * min(mean_length, settings.max_length)
+    looked = held * (settings.evaluations + 1) * FORWARD
+    tokens = (steps * settings.batch_size + looked) * min(mean_length, settings.max_length)
     seconds = tokens / pace if pace else None
     basis = f"from {count} earlier runs of this model on this machine" if pace else "no run of this model was measured here yet"
     fits = label(memory, here.memory_free)

@@ -10,7 +10,7 @@ from engine.data import tokens
 from engine.data.shapes import restored
 from engine.errors import BadInput
 from engine.generation import batch, likelihood
-from engine.methods import attention, batching, loading, running
+from engine.methods import arguments, attention, batching, loading, running
 from engine.methods.method import Trained, Training
 from engine.methods.running import SAMPLES, Prompt
 
@@ -78,7 +78,7 @@ def _cut(training: Training, tokenizer: Any, data: Path, most: int | None = None
 
     texts = polars.read_parquet(data, columns=["text"])["text"].sample(fraction=1, shuffle=True, seed=training.seed)
     length = training.settings.max_length
-    held = int(len(texts) * training.settings.evaluate_share)
+    held = arguments.held_out(training.settings, len(texts))
 
     def cut(part: Any) -> list[Any]:
         parts = [numpy.asarray(ids, numpy.int32) for ids in tokens.encode_texts(tokenizer, part)]
@@ -96,7 +96,7 @@ def conversations(training: Training) -> Material:
     tokenizer = loading.load_tokenizer(training.base)
     frame = polars.read_parquet(training.data)
     order = polars.int_range(len(frame), eager=True).sample(fraction=1, shuffle=True, seed=training.seed).to_list()
-    held = int(len(frame) * training.settings.evaluate_share)
+    held = arguments.held_out(training.settings, len(frame))
     training.reporter.phase("tokenizing")
     limit, cut, lost = training.settings.max_length, 0, 0
     encoded: list[tokens.Encoded | None] = []

@@ -11,7 +11,7 @@ from engine.evaluation import intervals
 from engine.generation import batch, likelihood
 from engine.generation.answers import Sampling
 from engine.methods import loading, running
-from engine.methods.arguments import CommonSettings, LoraSettings
+from engine.methods.arguments import CommonSettings, LoraSettings, held_out
 from engine.methods.method import Training, setting
 from engine.methods.running import Prompt
 from engine.rewards import recipe, scoring
@@ -86,7 +86,7 @@ def asked(training: Training) -> Asked:
             ids.append(tokens)
     if len(rows) < len(frame):
         training.reporter.log(f"{len(frame) - len(rows)} prompts are longer than {settings.max_length} tokens and are not asked.")
-    held = int(len(rows) * settings.evaluate_share)
+    held = held_out(settings, len(rows))
     if len(rows) == held:
         raise BadInput(f"No prompt has at most {settings.max_length} tokens. Raise max_length.")
     shown = (Prompt(str(row["prompt"][-1]["content"]), i) for row, i in zip(rows, ids, strict=True))

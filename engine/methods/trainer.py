@@ -192,8 +192,11 @@ class Watched(Trainer):
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         """The held-out loss, where rows are held out; the answers to the fixed prompts go to the reporter. Greedy, so no random state is touched."""
+        self.reporter.phase("evaluating")
         figures = super().evaluate(*args, **kwargs) if self.eval_dataset is not None else {}
         self.speak()
+        if self.state.global_step < self.state.max_steps:
+            self.reporter.phase("training")
         return figures
 
     def speak(self) -> None:

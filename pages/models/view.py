@@ -153,14 +153,16 @@ def delete(home: Home, model: Model, act: Callable[[], None]) -> None:
     resting = models.dependents(home, model.id)
     scored = len(evaluations.of_model(home, model.id))
     with st.container(horizontal=True, vertical_alignment="center"):
-        if st.button("Delete", icon=":material/delete:", disabled=bool(resting), key="delete"):
+        if st.button("Delete", icon=":material/delete:", disabled=bool(resting) or registered.ships(model), key="delete"):
             lines = [f"**{inert.plain(model.name)}** leaves the registry, with {words.plural(scored, 'score')}."]
             if home.root in Path(model.path).parents:
                 lines.append(f"Its weights, {words.size(model.bytes)}, are removed from {inert.plain(model.path)}.")
             else:
                 lines.append(f"Its weights stay where they are: {inert.plain(model.path)} is not Temper's.")
             confirm.confirm("Delete this model?", lines, "Delete", act, said=f"{inert.plain(model.name)} is deleted.")
-        if resting:
+        if registered.ships(model):
+            st.caption("It ships with Temper and stays.")
+        elif resting:
             names = ", ".join(inert.plain(m.name) for m in resting[:5]) + (
                 f" and {len(resting) - 5} more" if len(resting) > 5 else ""
             )

@@ -21,20 +21,25 @@ class Phase:
 
 
 def phases(told: list[Event], until: str | None) -> list[Phase]:
-    """The phases since the run last began, with their lengths. ``until`` is when the run ended, if it has."""
+    """The phases since the run last began, with their lengths; those that come again and again are told once, at their last.
+
+    ``until`` is when the run ended, if it has.
+    """
     if not told:
         return []
     names = [event.body["name"] for event in told]
     begun = max(i for i, name in enumerate(names) if name == names[0])
-    spans: list[Phase] = []
+    spans: dict[str, Phase] = {}
     ends = [words.moment(event.at) for event in told[begun + 1 :]] + [words.moment(until) if until else None]
     for event, end in zip(told[begun:], ends, strict=True):
         seconds = (end - words.moment(event.at)).total_seconds() if end else None
-        if spans and spans[-1].name == event.body["name"]:  # a phase may tell its share several times
-            before = spans.pop().seconds or 0
-            seconds = None if seconds is None else before + seconds
-        spans.append(Phase(event.body["name"], seconds))
-    return spans
+        name = event.body["name"]
+        before = spans[name].seconds or 0 if name in spans else 0
+        last = event is told[-1]
+        if last:
+            spans.pop(name, None)
+        spans[name] = Phase(name, None if seconds is None else before + seconds)
+    return list(spans.values())
 
 
 def draw(home: Home, now: RunView) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from engine.errors import TemperError
-from engine.methods import batching, estimate
+from engine.methods import arguments, batching, estimate
 from engine.methods.method import Method, parse_settings
 from pages.parts import charts, inert, mask, messages, words
 from pages.parts.badges import Badge
@@ -120,7 +120,7 @@ def plan(
 
 def steps_line(method: Method, values: Any, steps: int, rows: int) -> str:
     """How the number of steps comes about."""
-    what, held = "block" if joins(method) else "row", int(rows * values.evaluate_share)
+    what, held = "block" if joins(method) else "row", arguments.held_out(values, rows)
     told = f"{steps:,} of {words.plural(values.batch_size, what)} each"
     if not values.steps:
         told += f": {values.epochs:g} times over {words.plural(rows - held, what)}"

@@ -85,3 +85,51 @@ def test_an_export_into_a_file_is_bad_input(bare: Home, tmp_path: Path, capsys: 
     (tmp_path / "file").write_text("in the way")
     assert command_line.main(["--home", str(bare.root), "models", "export", "pocket", str(tmp_path / "file")]) == 2
     assert "is a file" in capsys.readouterr().err
+
+
+@pytest.fixture
+def pocket_home(bare: Home) -> Home:
+    from engine.samples import pocket
+
+    pocket.registry.register_folder(bare, pocket.POCKET, "pocket", "test")
+    return bare
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["models", "delete", "pocket"], "pocket ships with Temper and stays"),
+        (["runs", "list", "--limit", "-1"], "--limit takes a whole number of at least 1, not -1"),
+        (["ask", "pocket", "--prompt", "hi", "--temperature", "nan"], "temperature takes a number from 0 to 10, not nan"),
+    ],
+)
+def test_what_cannot_be_done_is_bad_input_in_a_sentence(
+    words: list[str], said: str, pocket_home: Home, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command_line.main(["--home", str(pocket_home.root), *words]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_an_answer_that_failed_is_an_exit_code_too(
+    pocket_home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from engine.generation import ask
+    from engine.generation.answers import Answer
+
+    failed = Answer(model="pocket", error="The prompt has 8,009 tokens and pocket takes 1,024.", status="failed")
+    monkeypatch.setattr(ask, "answers", lambda *_, **__: [failed])
+    assert command_line.main(["--home", str(pocket_home.root), "ask", "pocket", "--prompt", "hi"]) == 2
+    assert "takes 1,024" in capsys.readouterr().out
+
+
+def test_data_is_never_written_over_a_file_and_rows_are_counted_from_nothing(
+    bare: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"prompt": "a"}\n{"prompt": "b"}\n')
+    run = ["--home", str(bare.root), "datasets"]
+    assert command_line.main([*run, "add", str(rows), "--name", "prompts"]) == 0
+    assert command_line.main([*run, "export", "prompts", str(rows)]) == 2
+    assert "is there already, and nothing was written" in capsys.readouterr().err and '"a"' in rows.read_text()
+    assert command_line.main([*run, "show", "prompts", "--limit", "-1"]) == 2
+    assert command_line.main(["--home", str(bare.root), "measure", "pocket", "--data", "prompts"]) == 2

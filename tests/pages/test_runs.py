@@ -8,8 +8,10 @@ from streamlit.testing.v1 import AppTest
 
 from engine.errors import FAILURES
 from engine.jobs import chains
-from pages.runs import view
+from pages.runs import progress, view
+from pages.runs.progress import Phase
 from storage import events, runs
+from storage.records import Event
 from tests import filled
 from tests.pages.conftest import open_page, words
 
@@ -235,3 +237,11 @@ def test_a_road_shows_its_stages_and_can_be_gone_on_with(full: dict[str, Any], e
     assert chains.find(home, "the-road").status == "stopped"
     app.button(key=f"chain_resume_{chain.id}").click().run()
     assert chains.find(home, "the-road").status == "live"
+
+
+def test_a_phase_that_comes_again_is_told_once_with_all_its_time() -> None:
+    times = [("loading", 0), ("training", 2), ("evaluating", 10), ("training", 15), ("evaluating", 25), ("training", 30)]
+    told = [Event(i, 1, f"2026-01-01T00:00:{at:02d}.000Z", "phase", None, {"name": name}) for i, (name, at) in enumerate(times)]
+    assert progress.phases(told, None) == [Phase("loading", 2.0), Phase("evaluating", 10.0), Phase("training", None)]
+    assert progress.phases(told, "2026-01-01T00:00:40.000Z")[-1] == Phase("training", 28.0)
+    assert progress.phases(told[:5], None)[-2:] == [Phase("training", 18.0), Phase("evaluating", None)]

@@ -216,6 +216,21 @@ def test_a_whole_checkpoint_that_lost_its_row_is_on_record_after_a_resume_takes_
     assert events.latest(home, run.id)["loss"][0] == 8, "a first attempt forgets nothing"
 
 
+def test_a_damaged_checkpoint_goes_so_that_it_is_neither_kept_nor_told_of(home: Home, run: Run) -> None:
+    reporter = RunReporter(home, run.id)
+    for step in (4, 8):
+        folder = home.run(run.id) / checkpoints.FOLDER / f"step-{step:08d}"
+        folder.mkdir(parents=True)
+        (folder / "weights").write_text("w")
+        files.seal(folder)
+        reporter.checkpoint(step, folder)
+    (folder / "weights").write_text("v")
+    assert work.begin(home, run, reporter) == folder.with_name("step-00000004") and not folder.exists()
+    assert [c.step for c in events.checkpoints(home, run.id)] == [4]
+    assert "step 4 is kept" in checkpoints.on_resume(home, run)
+    reporter.close()
+
+
 def test_a_run_that_starts_over_forgets_what_it_showed_before(home: Home, run: Run) -> None:
     events.add_metrics(home, run.id, [("loss", step, 1.0) for step in range(1, 9)])
     runs.unclaim(home, run.id)

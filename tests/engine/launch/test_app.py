@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from engine.errors import BadInput
 from engine.jobs import health, processes, supervisor
 from engine.launch import start
 from storage import db
@@ -154,3 +155,8 @@ def test_when_no_port_is_free_the_range_is_named(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(start, "PORTS_TRIED", 1)
     with pytest.raises(start.TryLater, match=str(taken)):
         start.listen(taken)
+
+
+def test_a_port_that_is_none_is_told_in_a_sentence() -> None:
+    with pytest.raises(BadInput, match="from 1 to 65535, not 99999"):
+        start.listen(99999)
