@@ -7,7 +7,6 @@ from pathlib import Path
 from engine import hub, machine, names, registry
 from engine.commands import output, runs
 from engine.errors import BadInput
-from engine.generation.answers import Sampling
 from engine.jobs import submit
 from engine.offers import OFFERS, WORKS, fits
 from storage import evaluations, models
@@ -130,7 +129,6 @@ def _ask(home: Home, given: argparse.Namespace) -> int:
     for name in given.model:
         registry.speaker(home, name)
     temperature = 0.0 if given.greedy else given.temperature
-    Sampling.checked({"seed": given.seed, "temperature": temperature, "max_tokens": given.max_tokens})
     answers = ask.answers(home, given.model, messages, seed=given.seed, temperature=temperature, max_tokens=given.max_tokens)
     if given.json:
         output.as_json(answers)

@@ -1,6 +1,7 @@
 """Asking the models: the client of the host, for pages and commands. Light to import; torch lives in the host alone."""
 
 import atexit
+import dataclasses
 import json
 import os
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import BadInput, Damaged, NotFound, TemperError, TryLater, WrongShape
-from engine.generation.answers import MAX_TOKENS, Address, Answer, Preview, Released
+from engine.generation.answers import MAX_TOKENS, Address, Answer, Preview, Released, Sampling
 from engine.jobs import processes
 from storage.home import Home
 
@@ -53,21 +54,15 @@ def start(
     stop: Sequence[str] = (),
     token: str | None = None,
 ) -> str:
-    """Ask several models at once; returns the id of the answer set, which the host keeps.
+    """Ask several models at once; returns the id of the answer set, which the host keeps. BadInput names a value that is off.
 
     ``messages`` is one conversation for all models, or a list of conversations, one for each. The same ``token`` again gives
     the same set. A model that cannot be asked is a failed answer in it.
     """
-    body = {
-        "models": list(models),
-        "messages": list(messages),
-        "seed": seed,
-        "temperature": temperature,
-        "max_tokens": max_tokens,
-        "top_p": top_p,
-        "stop": list(stop),
-        "token": token,
-    }
+    sampling = Sampling.checked(
+        {"seed": seed, "temperature": temperature, "max_tokens": max_tokens, "top_p": top_p, "stop": list(stop)}
+    )
+    body = {"models": list(models), "messages": list(messages), **dataclasses.asdict(sampling), "token": token}
     return _call(ensure(home), "POST", "/answers", body)["id"]
 
 

@@ -72,21 +72,20 @@ def blocks(training: Training) -> Material:
 
 
 def _cut(training: Training, tokenizer: Any, data: Path, most: int | None = None) -> tuple[list[Any], list[Any], list[str]]:
-    """Blocks to train on, blocks held out (at most ``most``), and the beginnings of some documents."""
+    """Blocks to train on, blocks held out (at most ``most``), and the beginnings of the first documents, which are held out.
+
+    The document on which the held-out blocks end goes on in those to train on.
+    """
     import numpy
     import polars
 
+    settings = training.settings
     texts = polars.read_parquet(data, columns=["text"])["text"].sample(fraction=1, shuffle=True, seed=training.seed)
-    length = training.settings.max_length
-    held = arguments.held_out(training.settings, len(texts))
-
-    def cut(part: Any) -> list[Any]:
-        parts = [numpy.asarray(ids, numpy.int32) for ids in tokens.encode_texts(tokenizer, part)]
-        joined = numpy.concatenate(parts) if parts else numpy.zeros(0, numpy.int32)
-        return [joined[i : i + length] for i in range(0, len(joined), length)]
-
-    beginnings = [text[: len(text) // 2][:200] for text in (texts[:held] if held else texts)[:SAMPLES].to_list()]
-    return cut(texts[held:]), cut(texts[:held])[:most], beginnings
+    parts = [numpy.asarray(ids, numpy.int32) for ids in tokens.encode_texts(tokenizer, texts)]
+    joined = numpy.concatenate(parts) if parts else numpy.zeros(0, numpy.int32)
+    rows = [joined[i : i + settings.max_length] for i in range(0, len(joined), settings.max_length)]
+    held = arguments.held_out(settings, len(rows))
+    return rows[held:], rows[:held][:most], [text[: len(text) // 2][:200] for text in texts[:SAMPLES].to_list()]
 
 
 def conversations(training: Training) -> Material:

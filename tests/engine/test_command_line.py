@@ -123,13 +123,15 @@ def test_an_answer_that_failed_is_an_exit_code_too(
 
 
 def test_data_is_never_written_over_a_file_and_rows_are_counted_from_nothing(
-    bare: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    pocket_home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = tmp_path / "rows.jsonl"
     rows.write_text('{"prompt": "a"}\n{"prompt": "b"}\n')
-    run = ["--home", str(bare.root), "datasets"]
+    run = ["--home", str(pocket_home.root), "datasets"]
     assert command_line.main([*run, "add", str(rows), "--name", "prompts"]) == 0
     assert command_line.main([*run, "export", "prompts", str(rows)]) == 2
     assert "is there already, and nothing was written" in capsys.readouterr().err and '"a"' in rows.read_text()
     assert command_line.main([*run, "show", "prompts", "--limit", "-1"]) == 2
-    assert command_line.main(["--home", str(bare.root), "measure", "pocket", "--data", "prompts"]) == 2
+    capsys.readouterr()
+    assert command_line.main(["--home", str(pocket_home.root), "measure", "pocket", "--data", "prompts"]) == 2
+    assert "nothing in it can be scored" in capsys.readouterr().err

@@ -34,12 +34,14 @@ class Silent:
         self.asked: list[str] = []
         self.answered: list[tuple[int, str]] = []
         self.checkpoints: list[tuple[int, Path]] = []
+        self.phases: list[str] = []
 
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
         for series, value in values.items():
             self.values.setdefault(series, []).append(value)
 
-    def phase(self, name: str, done: float | None = None) -> None: ...
+    def phase(self, name: str, done: float | None = None) -> None:
+        self.phases.append(name)
 
     def log(self, text: str) -> None:
         self.lines.append(text)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from engine import machine, offers
-from engine.methods import estimate
+from engine.methods import arguments, estimate
 from engine.methods.method import parse_settings
 from engine.methods.sft import SftSettings
 from storage import models
@@ -49,3 +49,8 @@ def test_steps_are_those_that_the_trainer_makes(home: Home) -> None:
     base = register(home, "base", 1_000_000)
     settings = parse_settings(SftSettings, {"batch_size": 16, "epochs": 3, "evaluate_share": 0.05})
     assert estimate.estimate(home, base, settings, 101, 20, 30).steps == 18  # 96 rows are 6 steps, three times
+
+
+def test_rows_held_out_are_the_share_asked_for_and_never_more_than_an_evaluation_can_read() -> None:
+    settings = parse_settings(SftSettings, {"evaluate_share": 0.05})
+    assert [arguments.held_out(settings, rows) for rows in (10, 240, 4000, 100_000)] == [0, 12, 200, 200]

@@ -9,7 +9,7 @@ import pytest
 
 from engine.data import tokens
 from engine.errors import RunFailed
-from engine.methods import loading
+from engine.methods import language, loading
 from tests.engine.methods import small
 from tests.engine.methods.small import FAMILIES, ROWS, Silent, make
 
@@ -93,6 +93,23 @@ def test_replay_is_mixed_in_and_what_is_forgotten_is_measured(tmp_path: Path) ->
         assert heard.values["old_loss"] == [trained.summary["old_loss_before"], trained.summary["old_loss_after"]]
         forgotten[share] = trained.summary["forgotten"]
     assert forgotten[0.0] > 0.1 and forgotten[0.5] < forgotten[0.0] / 2
+
+
+def test_the_held_out_share_is_of_tokens_and_bounded_however_long_a_document_is(tmp_path: Path) -> None:
+    base = make(tmp_path / "base", "Llama")
+    books = [{"text": "What is one plus one? " * 1000} for _ in range(20)]
+    material = {}
+    for share in (0.0, 0.01, 0.5):
+        asked, _ = small.training("pretrain", base, tmp_path / f"{share}", books, "text", max_length=32, evaluate_share=share)
+        material[share] = language.blocks(asked)
+    everything = len(material[0.0].train)
+    assert [len(m.held_out or ()) for m in material.values()] == [0, everything // 100, 200]
+    assert [len(m.train) for m in material.values()] == [everything, everything - everything // 100, everything - 200]
+
+
+def test_an_evaluation_is_a_phase_of_its_own(tmp_path: Path) -> None:
+    _, heard = run(make(tmp_path / "base", "Llama"), tmp_path / "run", steps=4, evaluate_share=0.1, evaluations=1)
+    assert heard.phases[heard.phases.index("training") :] == ["training", "evaluating", "training", "evaluating", "saving"]
 
 
 def test_a_prompt_that_fills_the_models_context_is_trained_on_but_not_asked(tmp_path: Path) -> None:
