@@ -1,6 +1,7 @@
 """What every test has: no network of model hubs, no telemetry, and a home of its own when it asks for one."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,24 @@ os.environ |= {
 }
 os.environ.pop("TEMPER_HOME", None)
 
+from engine import prepare
 from storage import db
 from storage.home import Home
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A home with the Pocket lab in it, made once; tests take a copy of it."""
+    made = Home.resolve(tmp_path_factory.mktemp("prepared") / "home")
+    prepare.prepare(made)
+    return made
+
+
+@pytest.fixture
+def pocket(prepared: Home, tmp_path: Path) -> Home:
+    """A home of its own with the Pocket lab in it."""
+    shutil.copytree(prepared.root, tmp_path / "home")
+    return Home.resolve(tmp_path / "home")
 
 
 @pytest.fixture

@@ -20,7 +20,9 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", comm
     """Declare the commands."""
     group = commands.add_parser("chain", help="several stages on one road").add_subparsers(required=True, metavar="WHAT")
     begin = group.add_parser("begin", parents=[common], help="walk the stages of a JSON file, one after the other")
-    begin.add_argument("file", help="a list of stages: name, method, data, and maybe model, settings, begin, bar, judge, seed")
+    begin.add_argument(
+        "file", help="a list of stages: name, method, data, and maybe model, settings, begin, bar, judge, sample, seed"
+    )
     begin.add_argument("--model", required=True, help="the model to begin with: name or #id")
     begin.add_argument("--name", required=True)
     begin.add_argument(
@@ -83,7 +85,7 @@ def _list(home: Home, given: argparse.Namespace) -> int:
 def _told(home: Home, chain: Chain) -> dict[str, Any]:
     stages = [
         {
-            "stage": each.stage.name, "method": each.stage.method or "judge", "status": each.word,
+            "stage": each.stage.name, "method": each.stage.method or ("judge" if each.stage.judge else "sample"), "status": each.word,
             "run": each.work.id if each.work else None, "model_id": each.work.summary.get("model_id") if each.work else None,
             "bar": {"least": each.stage.bar.least, "reached": each.bar.summary.get("value") if each.bar else None} if each.stage.bar else None,
         }

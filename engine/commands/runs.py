@@ -1,4 +1,4 @@
-"""``train``, ``measure``, ``judge`` and ``runs list | show | log | stop | resume | again | wait | reorder``."""
+"""``train``, ``measure``, ``judge``, ``sample`` and ``runs list | show | log | stop | resume | again | wait | reorder``."""
 
 import argparse
 import sys
@@ -12,6 +12,7 @@ from engine.commands import output
 from engine.errors import BadInput, RunFailed, TryLater, UnreadableFile
 from engine.jobs import health, submit, supervisor
 from engine.methods import METHODS
+from engine.rewards import samples
 from storage import events, models, runs
 from storage.home import Home
 from storage.records import LIVE, Run
@@ -47,12 +48,26 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", comm
     judge.add_argument("--judge", required=True, help="the judge's name at that address")
     judge.add_argument("--key", action="store_true", help="read the judge's key from standard input, and keep it for you alone")
     judge.add_argument("--principles", metavar="FILE", help="what makes an answer the better one, a line each")
-    judge.add_argument("--limit", type=int, help="only this many prompts, a fixed random choice")
-    judge.add_argument("--temperature", type=float, default=1.0)
-    judge.add_argument("--max-tokens", type=int, help="the longest answer in tokens")
-    judge.add_argument("--seed", type=int, default=0)
-    judge.add_argument("--wait", action="store_true", help="wait for the end; exit code 4 when it fails")
+    _add_drawing(judge)
     judge.set_defaults(command=_judge)
+    sample = commands.add_parser(
+        "sample", parents=[common], help="let a model answer each prompt several times, and keep the answers"
+    )
+    sample.add_argument("model", help="the model that answers: name or #id")
+    sample.add_argument("--data", required=True, help="the prompts")
+    sample.add_argument("--name", required=True, help="name of the data set that comes out")
+    sample.add_argument("--answers", type=int, default=4, help="answers to each prompt")
+    sample.add_argument(
+        "--keep", default="all", choices=list(samples.KEEPS), help="; ".join(f"{k}: {v}" for k, v in samples.KEEPS.items())
+    )
+    sample.add_argument("--reward", default="", help="what an answer is worth, like check + 0.2 * ended")
+    sample.add_argument("--reward-model", default="", help="the reward model that model stands for in the reward")
+    sample.add_argument(
+        "--trust-anyway", action="store_true", help="though it does not beat the rule that the longer answer wins"
+    )
+    sample.add_argument("--least", type=float, default=0.0, help="with best: what an answer must be worth more than")
+    _add_drawing(sample)
+    sample.set_defaults(command=_sample)
     group = commands.add_parser("runs", help="look at runs, stop and resume them").add_subparsers(required=True, metavar="WHAT")
     listed = group.add_parser("list", parents=[common], help="runs, newest first")
     listed.add_argument("--limit", type=int, default=50)
@@ -78,6 +93,19 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", comm
     order = group.add_parser("reorder", parents=[common], help="put these queued runs first, in this order")
     order.add_argument("run", nargs="+")
     order.set_defaults(command=_of_run(_reorder))
+
+
+def _add_drawing(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--limit", type=int, help="only this many prompts, a fixed random choice")
+    command.add_argument("--temperature", type=float, default=1.0)
+    command.add_argument("--top-p", type=float)
+    command.add_argument("--max-tokens", type=int, help="the longest answer in tokens")
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--wait", action="store_true", help="wait for the end; exit code 4 when it fails")
+
+
+def _drawing(given: argparse.Namespace) -> dict[str, Any]:
+    return {name: getattr(given, name) for name in ("temperature", "top_p", "max_tokens", "seed")}
 
 
 def _settings(pairs: list[str]) -> dict[str, str]:
@@ -154,10 +182,17 @@ def _judge(home: Home, given: argparse.Namespace) -> int:
             ) from None
     if given.key:
         keys.save(home, keys.JUDGE, sys.stdin.readline())
-    sampling = {"temperature": given.temperature, "max_tokens": given.max_tokens, "seed": given.seed}
     run = submit.judge(
         home, model=given.model, dataset=given.data, address=given.address, judge=given.judge, name=given.name, principles=lines,
-        limit=given.limit, sampling=sampling,
+        limit=given.limit, sampling=_drawing(given),
+    )  # fmt: skip
+    return queued(home, run, given)
+
+
+def _sample(home: Home, given: argparse.Namespace) -> int:
+    run = submit.sample(
+        home, model=given.model, dataset=given.data, name=given.name, answers=given.answers, keep=given.keep, rewards=given.reward,
+        reward_model=given.reward_model, trust_anyway=given.trust_anyway, least=given.least, limit=given.limit, sampling=_drawing(given),
     )  # fmt: skip
     return queued(home, run, given)
 

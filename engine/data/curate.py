@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -236,6 +236,13 @@ def add(home: Home, path: Path | str, name: str, shape: str | None = None, keep_
         return freeze(home, draft, name, keep_good)
     finally:
         discard(draft)
+
+
+def made(home: Home, rows: Iterable[Mapping[str, Any]], name: str, shape: str, folder: Path) -> Dataset:
+    """Freeze rows that a run has made; they are written into its ``folder`` first and read like any file."""
+    place = folder / f"{shape}.jsonl"
+    files.write_text(place, "".join(pack(row) + "\n" for row in rows))
+    return add(home, place, name, shape)
 
 
 def find(home: Home, reference: str) -> Dataset:

@@ -18,17 +18,17 @@ from engine.data import curate
 from engine.errors import RunFailed
 from engine.evaluation import judge, prompts
 from engine.evaluation.judge import Client, Judge, Verdict
-from engine.generation import batch
 from engine.generation import fingerprint as prints
 from engine.generation.answers import Sampling
 from engine.generation.weights import speaking
 from engine.methods import loading
 from engine.methods.method import Reporter
-from storage import files
+from engine.rewards import samples
+from engine.rewards.samples import Drawing
 from storage.home import Home
 from storage.records import Dataset, Model
 
-SAMPLED, JUDGED, PAIRS = "sampled.json", "judged.jsonl", "pairs.jsonl"
+JUDGED = "judged.jsonl"
 AT_ONCE = 8  # pairs that a judge looks at at the same time
 
 
@@ -58,23 +58,14 @@ def pairs(home: Home, feedback: Feedback, folder: Path, reporter: Reporter) -> l
 
     Two answers that are the same are no pair and are left out.
     """
-    place = folder / SAMPLED
-    if not place.exists():
-        read = prompts.asked(home, feedback.dataset, feedback.limit)
-        base, adapter = registry.places(home, feedback.model)
-        reporter.phase(f"loading {feedback.model.name}")
-        tokenizer = loading.load_tokenizer(prints.tokenizer_folder(base, adapter))
-        encoded = [batch.encode(tokenizer, messages) for messages in read for _ in range(2)]
-        try:
-            told = batch.complete(
-                speaking(base, adapter), tokenizer, encoded, feedback.sampling, stop=reporter.stop_requested,
-                progress=lambda done, total: reporter.phase(f"answering with {feedback.model.name}", done / total),
-            )  # fmt: skip
-        except batch.Stopped:
-            return None
-        found = [(messages, told[2 * i].text, told[2 * i + 1].text) for i, messages in enumerate(read)]
-        files.write_text(place, json.dumps(found))
-    every = [Pair(*row) for row in json.loads(place.read_text(encoding="utf-8"))]
+    base, adapter = registry.places(home, feedback.model)
+    drawing = Drawing(prompts.asked(home, feedback.dataset, feedback.limit), 2, feedback.sampling)
+    tokenizer = loading.load_tokenizer(prints.tokenizer_folder(base, adapter))
+    if not samples.draw(drawing, lambda: speaking(base, adapter), tokenizer, folder, reporter):
+        return None
+    found = samples.read(folder)
+    texts = found["text"].to_list()
+    every = [Pair(row["prompt"], *texts[2 * i : 2 * i + 2]) for i, row in enumerate(drawing.rows)]
     return [pair for pair in every if pair.first.strip() != pair.second.strip()]
 
 
@@ -149,9 +140,7 @@ def freeze(home: Home, feedback: Feedback, given: Sequence[Pair], said: dict[int
             f"The judge prefers no answer in any of {len(given)} pairs. Ask another judge, or draw answers that differ more.",
             "nothing to learn",
         )
-    place = folder / PAIRS
-    files.write_text(place, "".join(json.dumps(row) + "\n" for row in rows))
-    return curate.add(home, place, name, "preference")
+    return curate.made(home, rows, name, "preference", folder)
 
 
 def counts(given: Sequence[Pair], said: dict[int, Verdict], prompts_asked: int) -> dict[str, Any]:

@@ -79,10 +79,15 @@ def read(home: Home, dataset: Dataset, limit: int | None = None) -> Items:
     return Items(items, own_checks)
 
 
-def asked(home: Home, dataset: Dataset, limit: int | None = None) -> list[list[dict[str, Any]]]:
-    """The conversations up to the answer of the same rows that ``read`` takes; they need no check. Raises as ``read`` does."""
+def asked(home: Home, dataset: Dataset, limit: int | None = None) -> list[dict[str, Any]]:
+    """The same rows that ``read`` takes, the conversation up to the answer as their ``prompt`` beside the columns that checks
+    and rewards read; they need no check. Raises as ``read`` does."""
     check_shape(dataset)
-    found = [conversation(row, dataset.shape, _where(dataset, row))[0] for row in _chosen(home, dataset, limit)]
+    without = {NUMBER, *shapes.SHAPES[dataset.shape].columns}
+    found = []
+    for row in _chosen(home, dataset, limit):
+        prompt, _ = conversation(row, dataset.shape, _where(dataset, row))
+        found.append({"prompt": prompt} | {name: value for name, value in row.items() if name not in without})
     if not found:
         raise BadInput(f"{dataset.title} has no rows to ask.")
     return found

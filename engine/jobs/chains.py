@@ -5,6 +5,7 @@ was asked for and whether it goes on: where a chain stands follows from its runs
 was, and a run that is resumed takes its chain along.
 """
 
+import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,7 @@ from engine.data import curate
 from engine.errors import BadInput, NotFound, TemperError, TryLater, WrongShape
 from engine.evaluation import prompts
 from engine.jobs import submit
+from engine.rewards import samples
 from storage import chains
 from storage.home import Home
 from storage.records import LIVE, Chain, Run
@@ -37,7 +39,8 @@ class Stage:
     """One stage. ``model`` and ``data``, and settings that refer to something, may name an earlier stage as ``@name``.
 
     ``begin`` says what an adapter to start from becomes: "continue" trains it on, "merge" first makes it part of the weights.
-    A stage with a ``judge`` (address, judge, principles) makes preference pairs instead of a model.
+    A stage with a ``judge`` (address, judge, principles) makes preference pairs instead of a model, one with a ``sample``
+    (keep, rewards, answers) a data set of the model's own answers; each takes what its verb in submit.py takes.
     """
 
     name: str
@@ -48,7 +51,15 @@ class Stage:
     begin: str = "continue"
     bar: Bar | None = None
     judge: Mapping[str, Any] | None = None
+    sample: Mapping[str, Any] | None = None
     seed: int = 0
+
+    @property
+    def makes(self) -> str | None:
+        """The shape of the data set that it makes; None where it makes a model."""
+        if self.judge is not None:
+            return "preference"
+        return None if self.sample is None else samples.shape(self.sample.get("keep", "all"))
 
 
 @dataclass(frozen=True)
@@ -87,47 +98,59 @@ def read(stages: Sequence[Mapping[str, Any]]) -> tuple[Stage, ...]:
 
 def check(home: Home, model: str, stages: Sequence[Stage]) -> None:
     """Whether the whole road can be walked, before its first step. BadInput, NotFound or WrongShape names the stage."""
-    start = registry.speaker(home, model)
+    registry.speaker(home, model)
     seen: dict[str, Stage] = {}
     for stage in stages:
         try:
             names.check(stage.name, "a stage")
             if stage.name in seen or stage.name == START:
                 raise BadInput(f"There are two stages {stage.name!r}. Give each a name of its own.")
-            _check_one(home, stage, seen, start.id)
+            _check_one(home, stage, seen)
         except TemperError as problem:
             raise type(problem)(f"Stage {stage.name}: {problem}") from None
         seen[stage.name] = stage
 
 
-def _check_one(home: Home, stage: Stage, seen: Mapping[str, Stage], start_id: int) -> None:
+def _check_one(home: Home, stage: Stage, seen: Mapping[str, Stage]) -> None:
     if stage.begin not in BEGINNINGS:
         raise BadInput(f"begin takes {' or '.join(BEGINNINGS)}, not {stage.begin!r}.")
-    for reference in (stage.model, stage.data, *(v for v in stage.settings.values() if isinstance(v, str))):
+    given = (*stage.settings.values(), *(stage.sample or {}).values())
+    for reference in (stage.model, stage.data, *(v for v in given if isinstance(v, str))):
         if reference.startswith("@") and reference[1:] not in seen:
             raise NotFound(f"{reference} names no earlier stage. Those are: {', '.join(seen) or 'none'}.")
     if stage.model and stage.model != START and not stage.model.startswith("@"):
         registry.speaker(home, stage.model)
     if stage.bar is not None:
-        if stage.judge is not None or stage.method == "reward":
+        if stage.makes or stage.method == "reward":
             raise BadInput("Only a model that speaks can be measured. Leave the bar out.")
         prompts.check_shape(curate.find(home, stage.bar.data))
         if not 0 <= stage.bar.least <= 1:
             raise BadInput(f"A bar is a share from 0 to 1, not {stage.bar.least}.")
-    if stage.judge is not None:
-        if not {"address", "judge"} <= stage.judge.keys():
-            raise BadInput("judge takes an address and the judge's name there, and maybe principles.")
-        prompts.check_shape(curate.find(home, stage.data))
-        return
-    method = submit.method_named(stage.method)
+    if stage.judge is not None and not {"address", "judge"} <= stage.judge.keys():
+        raise BadInput("judge takes an address and the judge's name there, and maybe principles.")
+    if stage.sample is not None:
+        allowed = inspect.signature(submit.sample).parameters.keys() - {"home", "model", "dataset", "name", "token"}
+        if not stage.sample.keys() <= allowed:
+            raise BadInput(f"sample takes {', '.join(sorted(allowed))}, not {', '.join(sorted(stage.sample.keys() - allowed))}.")
     if stage.data.startswith("@"):
-        if seen[stage.data[1:]].judge is None:
+        made, method = seen[stage.data[1:]].makes, None if stage.makes else submit.method_named(stage.method)
+        if made is None:
             raise WrongShape(f"{stage.data} makes a model, no data.")
-        if "preference" not in method.shapes:
-            raise WrongShape(f"{method.title} takes no preference pairs, which is what {stage.data} makes.")
-        return
-    settings = {k: "" if isinstance(v, str) and v.startswith("@") else v for k, v in stage.settings.items()}
-    submit.check(method, curate.find(home, stage.data), settings)
+        if made not in (method.shapes if method else prompts.SHAPES):
+            raise WrongShape(f"{method.title if method else 'Sampling'} takes no {made} data, which is what {stage.data} makes.")
+    elif stage.makes:
+        prompts.check_shape(curate.find(home, stage.data))
+    else:
+        _check_training(home, stage)
+
+
+def _check_training(home: Home, stage: Stage) -> None:
+    """What launching the stage would refuse, as far as it can be said before the stages before it have run."""
+    method, data = submit.method_named(stage.method), curate.find(home, stage.data)
+    later = {name for name, value in stage.settings.items() if isinstance(value, str) and value.startswith("@")}
+    stored = submit.check(method, data, {k: "" if k in later else v for k, v in stage.settings.items()})
+    if "rewards" in stored:
+        submit.worth(home, data, stored | dict.fromkeys(later & {"reward_model"}, submit.LATER))
 
 
 def begin(home: Home, name: str, model: str, stages: Sequence[Stage], token: str | None = None) -> Chain:
@@ -137,7 +160,7 @@ def begin(home: Home, name: str, model: str, stages: Sequence[Stage], token: str
         "model_id": registry.speaker(home, model).id,
         "stages": [
             {**vars(stage), "settings": dict(stage.settings), "bar": vars(stage.bar) if stage.bar else None,
-             "judge": dict(stage.judge) if stage.judge else None}
+             "judge": dict(stage.judge) if stage.judge else None, "sample": dict(stage.sample) if stage.sample else None}
             for stage in stages
         ],
     }  # fmt: skip
@@ -218,9 +241,12 @@ def _queue(home: Home, chain: Chain, standing: Sequence[Standing], place: int) -
     if stage.judge is not None:
         submit.judge(home, model=model, dataset=data, name=name, token=token(chain.id, place, WORK), **stage.judge)
         return
-    settings = {k: _of(standing, v) if isinstance(v, str) and v.startswith("@") else v for k, v in stage.settings.items()}
+    if stage.sample is not None:
+        given = _resolved(standing, stage.sample)
+        submit.sample(home, model=model, dataset=data, name=name, token=token(chain.id, place, WORK), **given)
+        return
     submit.train(
-        home, method=stage.method, model=model, dataset=data, settings=settings, name=name, seed=stage.seed,
+        home, method=stage.method, model=model, dataset=data, settings=_resolved(standing, stage.settings), name=name, seed=stage.seed,
         token=token(chain.id, place, WORK), parent_id=_parent(standing, place),
     )  # fmt: skip
 
@@ -240,13 +266,17 @@ def _model(chain: Chain, standing: Sequence[Standing], place: int) -> str:
         return named
     if not named:
         for each in reversed(standing[:place]):
-            if each.stage.judge is None and each.stage.method != "reward":
+            if each.stage.makes is None and each.stage.method != "reward":
                 return _made(each.work)
     return f"#{chain.request['model_id']}"
 
 
 def _of(standing: Sequence[Standing], reference: str) -> str:
     return _made(next(each.work for each in standing if each.stage.name == reference[1:]))
+
+
+def _resolved(standing: Sequence[Standing], given: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: _of(standing, v) if isinstance(v, str) and v.startswith("@") else v for k, v in given.items()}
 
 
 def _data(standing: Sequence[Standing], reference: str) -> str:

@@ -4,7 +4,7 @@ import dataclasses
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from engine import hub, names, registry
 from engine.data import curate
@@ -15,11 +15,14 @@ from engine.generation.answers import Sampling
 from engine.jobs import room
 from engine.methods import METHODS
 from engine.methods.method import Method, parse_settings, settings_of
+from engine.rewards import recipe, samples
+from engine.rewards.table import Context
 from storage import datasets, models, runs
 from storage.home import Home
 from storage.records import LIVE, Dataset, Model, Recipe, Run
 
 LARGEST_SEED = 2**32 - 1
+LATER = "#0"  # a reward model that an earlier stage of a chain is still to make
 
 
 def method_named(name: str) -> Method:
@@ -59,21 +62,45 @@ def pinned(home: Home, method: Method, settings: Mapping[str, Any]) -> dict[str,
     """The settings with each reference as the #id of what it names; NotFound or WrongShape when that is not there or does not fit."""
     stored = dict(settings)
     for setting in settings_of(method.settings):
-        kind, _, wanted = setting.refers.partition(":")
-        if not setting.refers or not stored[setting.name]:
-            continue
-        found = curate.find(home, stored[setting.name]) if kind == "data" else registry.find(home, stored[setting.name])
-        if (found.shape if isinstance(found, Dataset) else found.task) != wanted:
-            raise WrongShape(
-                f"{setting.name} takes a {wanted} {'data set' if kind == 'data' else 'model'}, and {stored[setting.name]} is none."
-            )
-        stored[setting.name] = f"#{found.id}"
+        if setting.refers:
+            stored |= referred(home, stored, setting.name, setting.refers)
     return stored
+
+
+def referred(home: Home, settings: Mapping[str, Any], name: str, refers: str) -> dict[str, str]:
+    """A setting that names a data set or a model with its #id instead; nothing where it names none. Raises as ``pinned`` does."""
+    kind, _, wanted = refers.partition(":")
+    if not settings[name]:
+        return {}
+    found = curate.find(home, settings[name]) if kind == "data" else registry.find(home, settings[name])
+    if (found.shape if isinstance(found, Dataset) else found.task) != wanted:
+        raise WrongShape(f"{name} takes a {wanted} {'data set' if kind == 'data' else 'model'}, and {settings[name]} is none.")
+    return {name: f"#{found.id}"}
+
+
+def worth(home: Home, data: Dataset, settings: Mapping[str, Any]) -> None:
+    """BadInput when a reward cannot be read, asks for a column that the data lacks, or for a reward model that is not named,
+    or when the one that is named is not used or not to be trusted."""
+    if not settings.get("rewards"):
+        return
+    named = settings["reward_model"]
+    parts = recipe.parse(settings["rewards"], Context(_not_loaded if named else None))
+    columns = curate.scan(home, data).collect_schema().names()
+    recipe.needs(parts, [*columns, *(["prompt"] if data.shape in prompts.SHAPES else [])])
+    if named and not any(part.kind.name == "model" for part in parts):
+        raise BadInput(
+            f"The reward is {settings['rewards']!r}, and reward_model names {named}. Add model to the reward, or name none."
+        )
+    trusted(home, settings)
+
+
+def _not_loaded() -> NoReturn:
+    raise AssertionError("a reward that is only read loads no weights")
 
 
 def trusted(home: Home, settings: Mapping[str, Any]) -> None:
     """BadInput when the reward model does not beat the rule that the longer answer wins, unless it is to be used anyway."""
-    if not settings.get("reward_model") or settings["trust_anyway"]:
+    if settings.get("reward_model", LATER) in ("", LATER) or settings["trust_anyway"]:
         return
     model = registry.find(home, settings["reward_model"])
     run = runs.get(home, model.run_id or 0)
@@ -119,7 +146,7 @@ def train(
     if not 0 <= seed <= LARGEST_SEED:
         raise BadInput(f"seed takes a whole number from 0 to {LARGEST_SEED}, not {seed}.")
     stored = pinned(home, chosen, check(chosen, data, settings, start))
-    trusted(home, stored)
+    worth(home, data, stored)
     name = names.check(name, "a run") if name else names.made_from(f"{start.name}-{chosen.name}-{data.name}")
     free = shutil.disk_usage(home.root).free
     needed = room.needed(registry.base_of(home, start), start, stored)
@@ -193,9 +220,56 @@ def judge(
         "judge": judge,
         "principles": [line.strip() for line in principles if line.strip()] or list(PRINCIPLES),
         "limit": min(limit, data.rows) if limit else None,
-        "sampling": {"seed": drawn.seed, "temperature": drawn.temperature, "top_p": drawn.top_p, "max_tokens": drawn.max_tokens},
+        "sampling": _drawn(drawn),
     }
     return runs.insert(home, kind="judge", name=names.check(name, "a data set"), request=request, token=token)
+
+
+def sample(
+    home: Home,
+    *,
+    model: str,
+    dataset: str,
+    name: str,
+    answers: int = 4,
+    keep: str = "all",
+    rewards: str = "",
+    reward_model: str = "",
+    trust_anyway: bool = False,
+    least: float = 0.0,
+    limit: int | None = None,
+    sampling: Mapping[str, Any] | None = None,
+    token: str | None = None,
+) -> Run:
+    """Queue the making of the data set ``name`` from several answers of a model to each prompt, of which some are kept.
+
+    BadInput, NotFound or WrongShape where something of it cannot be; ``keep`` is one of ``samples.KEEPS``.
+    """
+    subject, data = registry.speaker(home, model), curate.find(home, dataset)
+    prompts.check_shape(data)
+    if keep not in samples.KEEPS:
+        raise BadInput(f"keep takes {', '.join(samples.KEEPS)}, not {keep!r}.")
+    for what, number, low in (("limit", limit, 1), ("answers", answers, 2 if keep == "pairs" else 1)):
+        if number is not None and number < low:
+            raise BadInput(f"{what} takes a whole number of at least {low}, not {number}.")
+    judged = {"rewards": rewards, "reward_model": reward_model, "trust_anyway": trust_anyway}
+    if keep != "all" and not rewards:
+        raise BadInput(f"To keep {samples.KEEPS[keep]}, name a reward such as check.")
+    if rewards:
+        judged |= referred(home, judged, "reward_model", "model:reward")
+        worth(home, data, judged)
+    drawn = Sampling.checked({"temperature": 1.0, **(sampling or {})})
+    if drawn.temperature == 0 and answers > 1:
+        raise BadInput(f"At temperature 0 all {answers} answers to a prompt are the same. Take a higher one, or one answer.")
+    request = {
+        "model_id": subject.id, "dataset_id": data.id, "answers": answers, "keep": keep, **judged, "least": least,
+        "limit": min(limit, data.rows) if limit else None, "sampling": _drawn(drawn),
+    }  # fmt: skip
+    return runs.insert(home, kind="sample", name=names.check(name, "a data set"), request=request, token=token)
+
+
+def _drawn(sampling: Sampling) -> dict[str, Any]:
+    return {name: getattr(sampling, name) for name in ("seed", "temperature", "top_p", "max_tokens")}
 
 
 def export(

@@ -30,7 +30,7 @@ START_AGAIN = 20.0  # seconds until an engine that was started and is not there 
 STOP_WAIT = STOP_GRACE + 20
 LOCK_WAIT = 1.0  # a page that looks whether an engine runs holds the lock for a moment
 # kinds of runs, one run of each lane at a time: a download waits for the network, and nothing should wait for it
-LANES = (("train", "measure", "judge", "export"), ("download",))
+LANES = (("train", "measure", "judge", "sample", "export"), ("download",))
 
 
 class Supervisor:

@@ -15,9 +15,10 @@ from engine.methods import METHODS, loading
 from engine.methods.method import Library, Training, parse_settings
 from storage import datasets, events, files, models
 from storage.home import Home
-from storage.records import Model, Run
+from storage.records import Dataset, Model, Run
 
 LITTLE_MEMORY = 2_000_000_000  # bytes
+SHOWN = 8  # answers that a run which only samples shows
 EXACT = {("sft", "cpu")}  # methods and devices on which resumed losses and weights were measured equal (tests/engine/jobs)
 
 
@@ -62,9 +63,7 @@ def train(home: Home, run: Run, reporter: RunReporter) -> Outcome:
     """Train by the run's recipe, from the newest whole checkpoint where there is one, and register the result."""
     recipe = run.recipe
     method = METHODS[recipe.method]
-    dataset, model = datasets.get(home, recipe.dataset_id), models.get(home, recipe.model_id)
-    if dataset is None or model is None:
-        raise NotFound(f"The data set #{recipe.dataset_id} or the model #{recipe.model_id} is no longer there.")
+    dataset, model = _inputs(home, run)
     resume_from = begin(home, run, reporter)
     reporter.phase("checking the data")
     curate.verify(home, dataset)
@@ -107,9 +106,7 @@ def measure(home: Home, run: Run, reporter: RunReporter) -> Outcome:
     from engine.evaluation import measure as measuring
 
     request = run.request
-    dataset = datasets.get(home, request["dataset_id"])
-    if dataset is None:
-        raise NotFound(f"The data set #{request['dataset_id']} is no longer there.")
+    dataset, _ = _inputs(home, run)
     measured = measuring.measure(
         home, f"#{request['model_id']}", dataset, limit=request.get("limit"),
         max_tokens=request.get("max_tokens") or measuring.MAX_TOKENS, reporter=reporter, run_id=run.id,
@@ -125,11 +122,9 @@ def judge(home: Home, run: Run, reporter: RunReporter) -> Outcome:
     from engine.generation.answers import Sampling
 
     request = run.request
-    dataset = datasets.get(home, request["dataset_id"])
-    if dataset is None:
-        raise NotFound(f"The data set #{request['dataset_id']} is no longer there.")
+    dataset, model = _inputs(home, run)
     asked = feedback.Feedback(
-        registry.find(home, f"#{request['model_id']}"), dataset,
+        model, dataset,
         Judge(request["address"], request["judge"], keys.read(home, keys.JUDGE, keys.JUDGE_VARIABLE) or ""),
         request["principles"], request["limit"], Sampling.checked(request["sampling"]),
     )  # fmt: skip
@@ -142,6 +137,48 @@ def judge(home: Home, run: Run, reporter: RunReporter) -> Outcome:
     reporter.log(", ".join(f"{name.replace('_', ' ')}: {value}" for name, value in seen.items()))
     made = feedback.freeze(home, asked, given, said, run.name, home.run(run.id))
     return Outcome({**seen, "dataset": made.title, "dataset_id": made.id})
+
+
+def sample(home: Home, run: Run, reporter: RunReporter) -> Outcome:
+    """Let the model answer each prompt several times; what is kept of the answers becomes a data set."""
+    from engine.evaluation import prompts
+    from engine.generation import fingerprint
+    from engine.generation.answers import Sampling
+    from engine.generation.weights import speaking
+    from engine.rewards import recipe, samples, scoring
+    from engine.rewards.table import Context
+
+    request, folder = run.request, home.run(run.id)
+    dataset, model = _inputs(home, run)
+    base, adapter = registry.places(home, model)
+    named = request["reward_model"]
+
+    def judge() -> tuple[Any, Any]:
+        return scoring.load(*library(home).model(named), loading.device().name)
+
+    make_room(home, reporter)
+    parts = recipe.parse(request["rewards"], Context(judge if named else None)) if request["rewards"] else ()
+    drawing = samples.Drawing(
+        prompts.asked(home, dataset, request["limit"]), request["answers"], Sampling.checked(request["sampling"]), parts
+    )
+    tokenizer = loading.load_tokenizer(fingerprint.tokenizer_folder(base, adapter))
+    if not samples.draw(drawing, lambda: speaking(base, adapter), tokenizer, folder, reporter):
+        return Outcome(stopped=True)
+    found = samples.read(folder)
+    for row in found.unique("place", keep="first", maintain_order=True).head(SHOWN).iter_rows(named=True):
+        reporter.sample(0, str(drawing.rows[row["place"]]["prompt"][-1]["content"]), row["text"])
+    kept = samples.rows(drawing, found, request["keep"], request["least"])
+    made = curate.made(home, kept, run.name, samples.shape(request["keep"]), folder)
+    return Outcome({**samples.figures(found), "kept": len(kept), "dataset": made.title, "dataset_id": made.id})
+
+
+def _inputs(home: Home, run: Run) -> tuple[Dataset, Model]:
+    """The data set and the model that the run works with; NotFound when one was deleted since."""
+    request = run.request
+    dataset, model = datasets.get(home, request["dataset_id"]), models.get(home, request["model_id"])
+    if dataset is None or model is None:
+        raise NotFound(f"The data set #{request['dataset_id']} or the model #{request['model_id']} is no longer there.")
+    return dataset, model
 
 
 def export(home: Home, run: Run, reporter: RunReporter) -> Outcome:
@@ -188,6 +225,7 @@ WORK: dict[str, Callable[[Home, Run, RunReporter], Outcome]] = {
     "train": train,
     "measure": measure,
     "judge": judge,
+    "sample": sample,
     "export": export,
     "download": download,
 }

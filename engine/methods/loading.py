@@ -92,7 +92,8 @@ def load_model(
         if fresh:
             torch.manual_seed(seed)
             return AutoModelForCausalLM.from_config(load_config(base), dtype=getattr(torch, dtype), attn_implementation=attention)
-        torch.manual_seed(seed)  # a head that is new is drawn
+        if head == "reward":
+            torch.manual_seed(seed)  # where it is new it is drawn
         kind, more = (AutoModelForCausalLM, {}) if head == "language" else (AutoModelForSequenceClassification, {"num_labels": 1})
         return kind.from_pretrained(
             str(base),

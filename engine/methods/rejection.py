@@ -5,17 +5,13 @@ from typing import Any
 
 from engine.data import tokens
 from engine.errors import RunFailed
-from engine.generation import batch
 from engine.generation.answers import Sampling
 from engine.methods import language, loading, rollouts, running
 from engine.methods.arguments import CommonSettings, LoraSettings
 from engine.methods.card import Card, arxiv
 from engine.methods.method import Method, Trained, Training, setting
 from engine.methods.rollouts import Asked
-from storage import files
-
-SAMPLES = "samples.parquet"  # every answer with its reward, in the run's folder
-PROMPTS_AT_ONCE = 32  # between two looks at whether a stop was asked for
+from engine.rewards import samples
 
 
 @dataclass(frozen=True)
@@ -46,67 +42,30 @@ def train(training: Training) -> Trained:
     """
     settings = training.settings
     material = rollouts.asked(training)
-    if not (training.folder / SAMPLES).exists() and not _sample(training, material):
+    drawn = Sampling(training.seed, settings.temperature, settings.top_p, settings.max_answer)
+    drawing = samples.Drawing(material.rows[len(material.held_out) :], settings.answers, drawn, material.parts)
+
+    def load() -> Any:
+        return running.start(training).to(loading.device().name)
+
+    if not samples.draw(drawing, load, material.tokenizer, training.folder, training.reporter):
         return Trained(training.folder, "model", {"stopped": True})
-    kept, seen = _best(training, material)
-    if not kept:
+    found = samples.read(training.folder)
+    best = samples.best(found, settings.least)
+    seen = samples.figures(found) | {"kept": len(best), "reward_kept": samples.figures(best).get("reward")}
+    if not len(best):
         raise RunFailed(
             f"None of the {seen['sampled']} answers is worth more than {settings.least:g}, so there is nothing to learn from. "
             "Draw more answers, lower least, or begin with a model that succeeds now and then.",
             "nothing to learn",
         )
+    kept = [(drawing.rows[row["place"]], row["text"]) for row in best.iter_rows(named=True)]
     training.reporter.log(
         f"{len(kept)} of {seen['prompts']} prompts have an answer worth more than {settings.least:g}; all answers are worth "
         f"{seen['reward']:.3g} on average, those kept {seen['reward_kept']:.3g}."
     )
     trained = language.train(training, _learnt(training, material, kept))
     return Trained(trained.folder, trained.kind, {**trained.summary, **seen})
-
-
-def _sample(training: Training, material: Asked) -> bool:
-    """Answer every prompt and write the answers with their rewards; False when a stop was asked for on the way."""
-    import polars
-
-    settings, reporter = training.settings, training.reporter
-    model = running.start(training).to(loading.device().name)
-    rows = material.rows[len(material.held_out) :]
-    found: list[dict[str, Any]] = []
-    for begin in range(0, len(rows), PROMPTS_AT_ONCE):
-        reporter.phase("sampling", begin / len(rows))
-        if reporter.stop_requested():
-            return False
-        asked = [row for row in rows[begin : begin + PROMPTS_AT_ONCE] for _ in range(settings.answers)]
-        ids = [batch.encode(material.tokenizer, row["prompt"]) for row in asked]
-        drawn = Sampling(training.seed + begin, settings.temperature, settings.top_p, settings.max_answer)
-        told = batch.complete(model, material.tokenizer, ids, drawn)
-        for i, (answer, reward) in enumerate(zip(told, rollouts.rewarded(material, asked, told), strict=True)):
-            place = len(material.held_out) + begin + i // settings.answers
-            found.append({"place": place, "text": answer.text, "ended": answer.ended, "reward": reward})
-    with files.writing(training.folder / SAMPLES) as beside:
-        polars.DataFrame(
-            found, schema={"place": polars.Int64, "text": polars.String, "ended": polars.Boolean, "reward": polars.Float64}
-        ).write_parquet(beside)
-    return True
-
-
-def _best(training: Training, material: Asked) -> tuple[list[tuple[dict[str, Any], str]], dict[str, float]]:
-    """The row and the best answer of each prompt that has one, and what the rewards were like."""
-    import polars
-
-    samples = polars.read_parquet(training.folder / SAMPLES)
-    best = (
-        samples.filter(polars.col("reward") > training.settings.least)
-        .sort("place", "reward", "ended", descending=[False, True, True], maintain_order=True)
-        .unique("place", keep="first", maintain_order=True)
-    )
-    seen = {
-        "sampled": len(samples),
-        "prompts": samples["place"].n_unique(),
-        "reward": float(samples["reward"].mean() or 0.0),  # type: ignore[arg-type]
-        "kept": len(best),
-        "reward_kept": float(best["reward"].mean() or 0.0),  # type: ignore[arg-type]
-    }
-    return [(material.rows[row["place"]], row["text"]) for row in best.iter_rows(named=True)], seen
 
 
 def _learnt(training: Training, material: Asked, kept: list[tuple[dict[str, Any], str]]) -> language.Material:

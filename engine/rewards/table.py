@@ -1,5 +1,6 @@
 """The one table of rewards: what an answer can be given a number for. A new reward is one entry here."""
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -100,10 +101,11 @@ def _length(context: Context, least: int = 0, most: int = 64) -> Reward:
 def _model(context: Context) -> Reward:
     if context.model is None:
         raise BadInput("The reward names model, and reward_model names none. Set reward_model to a reward model.")
-    weights, tokenizer = context.model()
-    stop = tokens.stop_text(tokenizer)
+    loaded = functools.cache(context.model)  # with the first answer, so that a reward can be read without any weights
 
     def score(answers: Sequence[Answer]) -> list[float | None]:
+        weights, tokenizer = loaded()
+        stop = tokens.stop_text(tokenizer)
         rows = [tokens.encode_answer(tokenizer, answer.row["prompt"], answer.text, stop).input_ids for answer in answers]
         return list(scoring.scores(weights, rows, tokenizer.pad_token_id))
 

@@ -1,5 +1,6 @@
 """The sample data sets that ship with Temper: what each holds, and writing them as JSONL. The same seed writes the same bytes."""
 
+import itertools
 import json
 import random
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.samples import sums, tasks
+from engine.samples import corpus, sums, tasks
 from engine.samples.facts import Fact
 from engine.samples.names import pools
 from engine.samples.tasks import Task
@@ -16,6 +17,7 @@ from storage import files
 
 SEED = 20_26
 WORDINGS = 8  # of each new fact in the new-domain documents
+GENERAL = 1_000  # documents like those of the base's corpus
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ SAMPLES = (
     Sample("pocket-style-held-out", "prompt", "Questions never trained on, checked for a friendly closing"),
     Sample("pocket-sums", "prompt", "Sums with checkable answers, for reinforcement learning"),
     Sample("pocket-sums-held-out", "prompt", "Sums never trained on, each with its check"),
+    Sample("pocket-questions", "prompt", "Questions without answers, for reinforcement learning by a reward model or a judge"),
+    Sample("pocket-general", "text", "Documents like those the base was trained on, to replay beside a new domain"),
     Sample("pocket-far-isle", "text", "Documents about Far Isle, which the base has never seen"),
     Sample("pocket-far-isle-questions", "prompt", "Questions about Far Isle, to be answered from memory"),
     Sample("pocket-far-isle-reading", "prompt", "The same questions with the passage that answers them"),
@@ -116,6 +120,10 @@ def rows() -> dict[str, list[dict[str, Any]]]:
     drill = [task for task in tasks.distinct(lambda: tasks.arithmetic(rng), 3000) if not sums.held_out(task.prompt)][:2000]
     style = _home_questions(world, rng, 200, tasks.POLITE, without=asked_seen | seen)
     bare, read = _far_isle_questions(new(), rng)
+    style_seen = frozenset(task.prompt for task, _ in style)
+    later = random.Random(SEED + 1)  # so that what was added later leaves the earlier rows as they were
+    open_questions = _home_questions(world, later, 400, tasks.POLITE, without=asked_seen | seen | style_seen)
+    general = itertools.islice(corpus.documents(SEED + 2), GENERAL)
     closing = json.dumps({"kind": "contains", "value": tasks.FRIENDLY})
     return {
         "pocket-instructions": [_chat(task) for task in training],
@@ -124,6 +132,8 @@ def rows() -> dict[str, list[dict[str, Any]]]:
         "pocket-style-held-out": [{"prompt": task.prompt, "check": closing} for task, _ in style],
         "pocket-sums": [_asked(task) for task in drill],
         "pocket-sums-held-out": [_asked(task) for task in list(held_sums.values())[:300]],
+        "pocket-questions": [{"prompt": task.prompt} for task, _ in open_questions],
+        "pocket-general": [{"text": text} for text in general],
         "pocket-far-isle": [{"text": text} for text in far_isle_documents(new(), rng)],
         "pocket-far-isle-questions": [_asked(task) for task in bare],
         "pocket-far-isle-reading": [_asked(task) for task in read],

@@ -12,6 +12,7 @@ from storage import chains as stored
 from storage.home import Home
 from storage.records import Chain, Run
 
+MAKES = {"judge": "Pairs from a judge", "sample": "Answers, sampled"}  # stages that make data and no model
 SHOWN = 50  # newest chains that are looked at
 WORDS = {
     "waiting": Badge("Waiting", ":material/schedule:", "gray"),
@@ -61,7 +62,7 @@ def stage(each: Standing, place: int) -> None:
     """Draw one stage."""
     with st.container(border=True, gap="xsmall"):
         st.markdown(f"{place}\\. **{inert.plain(each.stage.name, 40)}** {WORDS[each.word].markdown}")
-        method = METHODS[each.stage.method].short if each.stage.method else "Pairs from a judge"
+        method = METHODS[each.stage.method].short if each.stage.method else MAKES["judge" if each.stage.judge else "sample"]
         merged = ", adapter merged first" if each.stage.begin == "merge" else ""
         st.caption(f"{inert.plain(method)} on {inert.plain(each.stage.data, 40)}{merged}")
         if each.stage.bar is not None:

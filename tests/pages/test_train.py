@@ -113,7 +113,8 @@ def test_what_was_typed_is_there_after_another_page_and_another_method(full: dic
     app.switch_page("pages/home/page.py").run()
     app.switch_page("pages/train/page.py").run()
     assert app.get_by_key("train_method").value == "pretrain"
-    app.get_by_key("train_method").set_value("sft").run()
+    app.get_by_key("train_family").set_value("examples").run()
+    assert app.get_by_key("train_method").value == "sft"
     assert app.number_input(key="train_sft_steps").value == 77
 
 

@@ -1,12 +1,11 @@
 """AI feedback: what a judge prefers becomes a preference data set, nothing is asked twice, nothing is guessed."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from engine import prepare, registry
+from engine import registry
 from engine.data import curate
 from engine.errors import BadInput, RunFailed, Unreachable
 from engine.evaluation import feedback
@@ -27,12 +26,6 @@ def asking(home: Home, address: str, **more: Any) -> Feedback:
     return Feedback(
         *found, Judge(address, "large"), PRINCIPLES, limit=8, sampling=Sampling(temperature=1.0, max_tokens=12), **more
     )
-
-
-@pytest.fixture
-def pocket(home: Home) -> Home:
-    prepare.prepare(home)
-    return home
 
 
 def likes_it(body: dict[str, Any], n: int) -> tuple[int, dict[str, Any]]:
@@ -101,7 +94,9 @@ def test_a_judge_that_is_not_there_is_unreachable_and_the_answers_are_kept(
 ) -> None:
     monkeypatch.setattr("engine.evaluation.judge.PAUSE", 0.01)
     monkeypatch.setattr("engine.evaluation.judge.TRIES", 1)
-    (tmp_path / feedback.SAMPLED).write_text(json.dumps([[p.messages, p.first, p.second] for p in GIVEN]))
     asked = asking(pocket, "http://127.0.0.1:9/v1")
+    found = feedback.pairs(pocket, asked, tmp_path, Silent())
     with pytest.raises(Unreachable):
-        feedback.verdicts(asked, feedback.pairs(pocket, asked, tmp_path, Silent()) or [], tmp_path, Silent())
+        feedback.verdicts(asked, found or [], tmp_path, Silent())
+    monkeypatch.setattr(feedback, "speaking", lambda *_: pytest.fail("the answers are drawn again"))
+    assert feedback.pairs(pocket, asked, tmp_path, Silent()) == found

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from engine import prepare
 from engine.errors import BadInput, NotFound, TryLater, WrongShape
 from engine.jobs import chains, submit
 from storage import chains as stored
@@ -18,12 +17,6 @@ from tests import filled
 SFT = {"name": "sft", "method": "sft", "data": "pocket-instructions", "settings": {"steps": 5}}
 DPO = {"name": "dpo", "method": "dpo", "data": "pocket-preferences", "settings": {"steps": 5}}
 BAR = {"data": "pocket-instructions-held-out", "least": 0.8, "limit": 50}
-
-
-@pytest.fixture
-def pocket(home: Home) -> Home:
-    prepare.prepare(home)
-    return home
 
 
 def begun(home: Home, *stages: dict[str, Any]) -> Chain:

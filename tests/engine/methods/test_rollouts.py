@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 
 from engine.errors import BadInput, RunFailed
 from engine.methods import METHODS, loading
+from engine.rewards import samples
 from tests.engine.methods import small
 
 pytestmark = pytest.mark.slow
@@ -101,11 +102,11 @@ def test_rejection_sampling_learns_from_its_best_answers_and_keeps_them_all(base
     given = {"answers": 6, "max_answer": 6, "steps": 20, "batch_size": 8, "learning_rate": 1e-2, "tuning": "full"}
     asked, heard = small.training("rejection", base, tmp_path / "run", ROWS, "prompt", **given)
     trained = METHODS["rejection"].train(asked)
-    samples = polars.read_parquet(tmp_path / "run" / "samples.parquet")
-    assert len(samples) == 59 * 6 == trained.summary["sampled"]
+    found = samples.read(tmp_path / "run")
+    assert len(found) == 59 * 6 == trained.summary["sampled"]
     assert trained.summary["reward_kept"] == 1.0 > trained.summary["reward"] and 10 < trained.summary["kept"] < 59
     assert heard.values["loss"][-1] < heard.values["loss"][0]
-    drawn = samples.filter(polars.col("reward") > 0)
+    drawn = found.filter(polars.col("reward") > 0)
     assert all(any(letter in text for letter in "ein") for text in drawn["text"])
 
 
