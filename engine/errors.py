@@ -61,6 +61,7 @@ FAILURES = {
     "out of memory": "Choose a smaller batch or maximum length, or LoRA instead of full fine-tuning, and run again.",
     "disk full": "Free some space (Models shows what checkpoints take), then resume from the last checkpoint.",
     "not a number": "Lower the learning rate and run again; where it was so before the first step, bring the model in again.",
+    "bad reward": "Mend reward_code: it has to give a number, or None, for any answer. Then run again with changes.",
     "nothing to learn": "Draw more answers to each prompt, ask less of them, or begin with a model that succeeds now and then.",
     "bad data": "Mend what is named above, in the data or in the settings, and run again.",
     "damaged": "Something stored is not as it was written. Bring in again what is named above, and run again.",

@@ -89,7 +89,7 @@ def test_a_setting_has_help_and_bounds_and_a_default_within_them(method: object,
     if setting.kind in (int, float):
         assert setting.low is not None and setting.high is not None
     elif setting.kind is str:
-        assert setting.choices or setting.refers or setting.name == "rewards"
+        assert setting.choices or setting.refers or setting.name in ("rewards", "reward_code", "judge_address", "judge")
     assert setting.parse(setting.default) == setting.default
 
 

@@ -1,4 +1,4 @@
-"""``chain begin | list | show | stop | resume``."""
+"""``chain begin | gallery | list | show | stop | resume``."""
 
 import argparse
 import json
@@ -6,8 +6,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from engine.commands import output
-from engine.errors import GateFailed, RunFailed, UnreadableFile
+from engine import gallery
+from engine.commands import output, runs
+from engine.errors import BadInput, GateFailed, RunFailed, UnreadableFile
 from engine.jobs import chains, supervisor
 from storage import chains as stored
 from storage.home import Home
@@ -21,14 +22,24 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", comm
     group = commands.add_parser("chain", help="several stages on one road").add_subparsers(required=True, metavar="WHAT")
     begin = group.add_parser("begin", parents=[common], help="walk the stages of a JSON file, one after the other")
     begin.add_argument(
-        "file", help="a list of stages: name, method, data, and maybe model, settings, begin, bar, judge, sample, seed"
-    )
+        "road", help="a road of the gallery, or a JSON file: a list of stages with name, method, data, and maybe model, settings, begin, bar, "
+        "judge, sample, seed",
+    )  # fmt: skip
     begin.add_argument("--model", required=True, help="the model to begin with: name or #id")
     begin.add_argument("--name", required=True)
+    begin.add_argument(
+        "--data", action="append", default=[], metavar="ROLE=DATASET", help="data for a road of the gallery; may be repeated"
+    )
+    begin.add_argument("--address", help="of a judge for a road of the gallery; without one a rule takes its place")
+    begin.add_argument("--judge", help="the judge's name at that address")
+    begin.add_argument("--rule", default=gallery.RULE, help="the reward that takes the place of a judge")
     begin.add_argument(
         "--wait", action="store_true", help="wait for the end; exit code 3 when a bar is not met, 4 when a run fails"
     )
     begin.set_defaults(command=_begin)
+    group.add_parser("gallery", parents=[common], help="published roads that can be begun by their name").set_defaults(
+        command=_gallery
+    )
     group.add_parser("list", parents=[common], help="chains, newest first").set_defaults(command=_list)
     show = group.add_parser("show", parents=[common], help="where each stage stands")
     show.add_argument("chain")
@@ -43,15 +54,34 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", comm
 
 
 def _begin(home: Home, given: argparse.Namespace) -> int:
-    try:
-        stages = json.loads(Path(given.file).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as problem:
-        raise UnreadableFile(f"{given.file} cannot be read as JSON ({problem}). Give a list of stages.") from None
-    chain = chains.begin(home, given.name, given.model, chains.read(stages))
+    chain = chains.begin(home, given.name, given.model, chains.read(_stages(given)))
     supervisor.ensure(home)
     if given.wait:
         _wait(home, chain)
     return _print(home, chains.find(home, f"#{chain.id}"), given.json)
+
+
+def _stages(given: argparse.Namespace) -> Any:
+    if given.road in gallery.GALLERY:
+        if bool(given.address) != bool(given.judge):
+            raise BadInput("A judge needs its address and its name there. Give both or neither.")
+        judge = {"address": given.address, "judge": given.judge} if given.judge else None
+        return gallery.stages(gallery.find(given.road), runs.pairs("--data", given.data), judge, given.rule)
+    if not Path(given.road).exists() and not Path(given.road).suffix:
+        gallery.find(given.road)
+    try:
+        return json.loads(Path(given.road).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as problem:
+        raise UnreadableFile(f"{given.road} cannot be read as JSON ({problem}). Give a list of stages.") from None
+
+
+def _gallery(home: Home, given: argparse.Namespace) -> int:
+    if given.json:
+        output.as_json([{**output.plain(road), "roles": road.roles} for road in gallery.GALLERY.values()])
+        return 0
+    rows = [(r.name, r.title, ", ".join(r.roles), r.source.name) for r in gallery.GALLERY.values()]
+    output.table(rows, ("road", "published as", "data", "paper"))
+    return 0
 
 
 def _wait(home: Home, chain: Chain) -> None:

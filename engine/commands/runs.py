@@ -47,6 +47,9 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", comm
     judge.add_argument("--address", required=True, help="an OpenAI-compatible address, up to and with /v1")
     judge.add_argument("--judge", required=True, help="the judge's name at that address")
     judge.add_argument("--key", action="store_true", help="read the judge's key from standard input, and keep it for you alone")
+    judge.add_argument(
+        "--revise", action="store_true", help="let the judge criticise and rewrite one answer to each prompt instead"
+    )
     judge.add_argument("--principles", metavar="FILE", help="what makes an answer the better one, a line each")
     _add_drawing(judge)
     judge.set_defaults(command=_judge)
@@ -62,6 +65,11 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", comm
     )
     sample.add_argument("--reward", default="", help="what an answer is worth, like check + 0.2 * ended")
     sample.add_argument("--reward-model", default="", help="the reward model that model stands for in the reward")
+    sample.add_argument(
+        "--reward-code", metavar="FILE", help="Python with the function reward(prompt, answer, row) that python stands for"
+    )
+    sample.add_argument("--address", default="", help="of the judge that judge stands for in the reward")
+    sample.add_argument("--judge", default="", help="the judge's name at that address")
     sample.add_argument(
         "--trust-anyway", action="store_true", help="though it does not beat the rule that the longer answer wins"
     )
@@ -108,14 +116,15 @@ def _drawing(given: argparse.Namespace) -> dict[str, Any]:
     return {name: getattr(given, name) for name in ("temperature", "top_p", "max_tokens", "seed")}
 
 
-def _settings(pairs: list[str]) -> dict[str, str]:
-    settings = {}
-    for pair in pairs:
+def pairs(option: str, given: list[str]) -> dict[str, str]:
+    """What was written as KEY=VALUE; BadInput for what was not."""
+    found = {}
+    for pair in given:
         key, sign, value = pair.partition("=")
         if not sign:
-            raise BadInput(f"--set takes KEY=VALUE, not {pair!r}.")
-        settings[key.strip()] = value.strip()
-    return settings
+            raise BadInput(f"{option} takes KEY=VALUE, not {pair!r}.")
+        found[key.strip()] = value.strip()
+    return found
 
 
 def _of_run(act: Callable[[Home, argparse.Namespace], int]) -> Callable[[Home, argparse.Namespace], int]:
@@ -132,14 +141,14 @@ def _of_run(act: Callable[[Home, argparse.Namespace], int]) -> Callable[[Home, a
 
 def _train(home: Home, given: argparse.Namespace) -> int:
     run = submit.train(
-        home, method=given.method, model=given.model, dataset=given.data, settings=_settings(given.set),
+        home, method=given.method, model=given.model, dataset=given.data, settings=pairs("--set", given.set),
         name=given.name, seed=given.seed, dtype=given.dtype,
     )  # fmt: skip
     return queued(home, run, given)
 
 
 def _again(home: Home, given: argparse.Namespace) -> int:
-    return queued(home, submit.again(home, given.run, _settings(given.set)), given)
+    return queued(home, submit.again(home, given.run, pairs("--set", given.set)), given)
 
 
 def queued(home: Home, run: Run, given: argparse.Namespace) -> int:
@@ -172,26 +181,28 @@ def _measure(home: Home, given: argparse.Namespace) -> int:
 
 
 def _judge(home: Home, given: argparse.Namespace) -> int:
-    lines: list[str] = []
-    if given.principles:
-        try:
-            lines = Path(given.principles).read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as problem:
-            raise UnreadableFile(
-                f"{given.principles} cannot be read ({problem}). Give a text file with a principle a line."
-            ) from None
+    lines = _text(given.principles, "a principle a line").splitlines()
     if given.key:
         keys.save(home, keys.JUDGE, sys.stdin.readline())
     run = submit.judge(
-        home, model=given.model, dataset=given.data, address=given.address, judge=given.judge, name=given.name, principles=lines,
+        home, model=given.model, dataset=given.data, address=given.address, judge=given.judge, name=given.name, principles=lines, revise=given.revise,
         limit=given.limit, sampling=_drawing(given),
     )  # fmt: skip
     return queued(home, run, given)
 
 
+def _text(path: str | None, holds: str) -> str:
+    """What a text file holds, nothing where none is named."""
+    try:
+        return Path(path).read_text(encoding="utf-8") if path else ""
+    except (OSError, UnicodeDecodeError) as problem:
+        raise UnreadableFile(f"{path} cannot be read ({problem}). Give a text file with {holds}.") from None
+
+
 def _sample(home: Home, given: argparse.Namespace) -> int:
     run = submit.sample(
         home, model=given.model, dataset=given.data, name=given.name, answers=given.answers, keep=given.keep, rewards=given.reward,
+        reward_code=_text(given.reward_code, "a function reward"), judge_address=given.address, judge=given.judge,
         reward_model=given.reward_model, trust_anyway=given.trust_anyway, least=given.least, limit=given.limit, sampling=_drawing(given),
     )  # fmt: skip
     return queued(home, run, given)

@@ -133,7 +133,9 @@ class Layout:
     def _finished(self, result: Row, row: Row) -> Row:
         """``result`` with the check of its row and, for prompts, every other column."""
         if not row.keys() <= self._known:
-            others = row.keys() - self._known - result.keys()
+            notes = {name: row[name] for name in SHAPES[self.shape].notes if isinstance(row.get(name), str | int | float)}
+            others = row.keys() - self._known - result.keys() - notes.keys()
+            result |= notes
             if self.shape == "prompt":
                 result |= {
                     name: pack(row[name]) if isinstance(row[name], list | dict) else row[name] for name in row if name in others

@@ -15,7 +15,8 @@ class UnusableRow(Exception):
 
 @dataclass(frozen=True)
 class Shape:
-    """One shape. A column of ``dialogue`` holds plain text, or a list of turns in every row of the data set."""
+    """One shape. A column of ``dialogue`` holds plain text, or a list of turns in every row of the data set; ``notes`` say where
+    a row comes from, and are kept as they are."""
 
     name: str
     title: str
@@ -23,6 +24,7 @@ class Shape:
     optional: tuple[str, ...]
     dialogue: tuple[str, ...]
     purpose: str
+    notes: tuple[str, ...] = ()
 
 
 SHAPES = {
@@ -31,7 +33,7 @@ SHAPES = {
         Shape("text", "Text", ("text",), (), (), "Pre-training: documents, every token carries loss"),
         Shape(
             "prompt_completion", "Prompt and completion", ("prompt", "completion"), (), ("prompt", "completion"),
-            "SFT: the completion carries loss",
+            "SFT: the completion carries loss", ("reward", "original", "critique", "principle"),
         ),
         Shape("messages", "Conversations", ("messages",), ("tools",), ("messages",), "SFT: what the assistant says carries loss"),
         Shape(

@@ -4,11 +4,8 @@ Bai et al. 2022, "Constitutional AI: Harmlessness from AI Feedback". What was sa
 folder as it comes, so that a run that was ended goes on without asking the judge again.
 """
 
-import json
-import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +13,7 @@ from typing import Any
 from engine import registry
 from engine.data import curate
 from engine.errors import RunFailed
-from engine.evaluation import judge, prompts
+from engine.evaluation import journal, judge, prompts
 from engine.evaluation.judge import Client, Judge, Verdict
 from engine.generation import fingerprint as prints
 from engine.generation.answers import Sampling
@@ -29,7 +26,6 @@ from storage.home import Home
 from storage.records import Dataset, Model
 
 JUDGED = "judged.jsonl"
-AT_ONCE = 8  # pairs that a judge looks at at the same time
 
 
 @dataclass(frozen=True)
@@ -53,70 +49,44 @@ class Pair:
     second: str
 
 
-def pairs(home: Home, feedback: Feedback, folder: Path, reporter: Reporter) -> list[Pair] | None:
-    """Two answers to each prompt, drawn anew only where they are not in ``folder`` yet; None when stopped.
-
-    Two answers that are the same are no pair and are left out.
-    """
+def draw(
+    home: Home, feedback: Feedback, answers: int, folder: Path, reporter: Reporter
+) -> tuple[Sequence[Mapping[str, Any]], list[str]] | None:
+    """The rows that are asked and ``answers`` of the model to each, drawn only where they are not in ``folder`` yet; None when stopped."""
     base, adapter = registry.places(home, feedback.model)
-    drawing = Drawing(prompts.asked(home, feedback.dataset, feedback.limit), 2, feedback.sampling)
+    drawing = Drawing(prompts.asked(home, feedback.dataset, feedback.limit), answers, feedback.sampling)
     tokenizer = loading.load_tokenizer(prints.tokenizer_folder(base, adapter))
     if not samples.draw(drawing, lambda: speaking(base, adapter), tokenizer, folder, reporter):
         return None
-    found = samples.read(folder)
-    texts = found["text"].to_list()
-    every = [Pair(row["prompt"], *texts[2 * i : 2 * i + 2]) for i, row in enumerate(drawing.rows)]
+    return drawing.rows, samples.read(folder)["text"].to_list()
+
+
+def pairs(home: Home, feedback: Feedback, folder: Path, reporter: Reporter) -> list[Pair] | None:
+    """Two answers to each prompt; None when stopped. Two answers that are the same are no pair and are left out."""
+    drawn = draw(home, feedback, 2, folder, reporter)
+    if drawn is None:
+        return None
+    rows, texts = drawn
+    every = [Pair(row["prompt"], *texts[2 * i : 2 * i + 2]) for i, row in enumerate(rows)]
     return [pair for pair in every if pair.first.strip() != pair.second.strip()]
-
-
-def _judged(folder: Path) -> dict[int, Verdict]:
-    """The verdicts that are there already; a last line that was cut off is none."""
-    found: dict[int, Verdict] = {}
-    place = folder / JUDGED
-    for line in place.read_text(encoding="utf-8").splitlines() if place.exists() else ():
-        try:
-            row = json.loads(line)
-        except ValueError:
-            continue
-        found[row["pair"]] = Verdict(row["winner"], row["agreed"], tuple(row["reasons"]))
-    return found
 
 
 def verdicts(feedback: Feedback, given: Sequence[Pair], folder: Path, reporter: Reporter) -> dict[int, Verdict] | None:
     """The judge's verdict on each pair, by its place; those that are in ``folder`` are not asked for again. None when stopped."""
-    found = _judged(folder)
-    left = iter([i for i in range(len(given)) if i not in found])
-    client, writing = Client(feedback.judge), threading.Lock()
+    client = Client(feedback.judge)
 
-    def look(place: int) -> tuple[int, Verdict]:
+    def look(place: int) -> dict[str, Any]:
         pair = given[place]
         said = judge.compare(client.ask, feedback.principles, judge.question(pair.messages), pair.first, pair.second)
-        row = {"pair": place, "winner": said.winner, "agreed": said.agreed, "reasons": said.reasons}
-        with writing, (folder / JUDGED).open("a", encoding="utf-8") as out:
-            out.write(json.dumps(row) + "\n")
-        return place, said
+        return {"winner": said.winner, "agreed": said.agreed, "reasons": said.reasons}
 
     try:
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            for place, said in _in_turn(pool, look, left, reporter):
-                found[place] = said
-                reporter.phase("judging", len(found) / len(given))
+        said = journal.through(folder / JUDGED, len(given), look, reporter, "judging")
     finally:
         client.close()
-    return found if len(found) == len(given) else None
-
-
-def _in_turn(pool: ThreadPoolExecutor, look: Any, left: Iterator[int], reporter: Reporter) -> Iterator[tuple[int, Verdict]]:
-    """Results as they come, with a few pairs under way; no new one is begun once a stop was asked for, or one has failed."""
-    under_way: set[Future[tuple[int, Verdict]]] = set()
-    while True:
-        while len(under_way) < AT_ONCE and not reporter.stop_requested() and (place := next(left, None)) is not None:
-            under_way.add(pool.submit(look, place))
-        if not under_way:
-            return
-        done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
-        for each in done:
-            yield each.result()
+    if said is None:
+        return None
+    return {place: Verdict(row["winner"], row["agreed"], tuple(row["reasons"])) for place, row in said.items()}
 
 
 def freeze(home: Home, feedback: Feedback, given: Sequence[Pair], said: dict[int, Verdict], name: str, folder: Path) -> Dataset:

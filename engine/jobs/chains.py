@@ -14,7 +14,7 @@ from engine import names, registry
 from engine.data import curate
 from engine.errors import BadInput, NotFound, TemperError, TryLater, WrongShape
 from engine.evaluation import prompts
-from engine.jobs import submit
+from engine.jobs import rewarded, submit
 from engine.rewards import samples
 from storage import chains
 from storage.home import Home
@@ -58,7 +58,7 @@ class Stage:
     def makes(self) -> str | None:
         """The shape of the data set that it makes; None where it makes a model."""
         if self.judge is not None:
-            return "preference"
+            return "prompt_completion" if self.judge.get("revise") else "preference"
         return None if self.sample is None else samples.shape(self.sample.get("keep", "all"))
 
 
@@ -150,7 +150,7 @@ def _check_training(home: Home, stage: Stage) -> None:
     later = {name for name, value in stage.settings.items() if isinstance(value, str) and value.startswith("@")}
     stored = submit.check(method, data, {k: "" if k in later else v for k, v in stage.settings.items()})
     if "rewards" in stored:
-        submit.worth(home, data, stored | dict.fromkeys(later & {"reward_model"}, submit.LATER))
+        rewarded.check(home, data, stored | dict.fromkeys(later & {"reward_model"}, rewarded.LATER))
 
 
 def begin(home: Home, name: str, model: str, stages: Sequence[Stage], token: str | None = None) -> Chain:

@@ -4,7 +4,7 @@ import dataclasses
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from engine import hub, names, registry
 from engine.data import curate
@@ -12,17 +12,15 @@ from engine.errors import BadInput, NotFound, TryLater, WrongShape
 from engine.evaluation import prompts
 from engine.evaluation.judge import PRINCIPLES
 from engine.generation.answers import Sampling
-from engine.jobs import room
+from engine.jobs import rewarded, room
 from engine.methods import METHODS
 from engine.methods.method import Method, parse_settings, settings_of
-from engine.rewards import recipe, samples
-from engine.rewards.table import Context
+from engine.rewards import samples
 from storage import datasets, models, runs
 from storage.home import Home
 from storage.records import LIVE, Dataset, Model, Recipe, Run
 
 LARGEST_SEED = 2**32 - 1
-LATER = "#0"  # a reward model that an earlier stage of a chain is still to make
 
 
 def method_named(name: str) -> Method:
@@ -73,49 +71,10 @@ def referred(home: Home, settings: Mapping[str, Any], name: str, refers: str) ->
     if not settings[name]:
         return {}
     found = curate.find(home, settings[name]) if kind == "data" else registry.find(home, settings[name])
-    if (found.shape if isinstance(found, Dataset) else found.task) != wanted:
-        raise WrongShape(f"{name} takes a {wanted} {'data set' if kind == 'data' else 'model'}, and {settings[name]} is none.")
+    if (found.shape if isinstance(found, Dataset) else found.task) not in wanted.split("|"):
+        what = f"{wanted.replace('|', ' or ')} {'data set' if kind == 'data' else 'model'}"
+        raise WrongShape(f"{name} takes a {what}, and {settings[name]} is none.")
     return {name: f"#{found.id}"}
-
-
-def worth(home: Home, data: Dataset, settings: Mapping[str, Any]) -> None:
-    """BadInput when a reward cannot be read, asks for a column that the data lacks, or for a reward model that is not named,
-    or when the one that is named is not used or not to be trusted."""
-    if not settings.get("rewards"):
-        return
-    named = settings["reward_model"]
-    parts = recipe.parse(settings["rewards"], Context(_not_loaded if named else None))
-    columns = curate.scan(home, data).collect_schema().names()
-    recipe.needs(parts, [*columns, *(["prompt"] if data.shape in prompts.SHAPES else [])])
-    if named and not any(part.kind.name == "model" for part in parts):
-        raise BadInput(
-            f"The reward is {settings['rewards']!r}, and reward_model names {named}. Add model to the reward, or name none."
-        )
-    trusted(home, settings)
-
-
-def _not_loaded() -> NoReturn:
-    raise AssertionError("a reward that is only read loads no weights")
-
-
-def trusted(home: Home, settings: Mapping[str, Any]) -> None:
-    """BadInput when the reward model does not beat the rule that the longer answer wins, unless it is to be used anyway."""
-    if settings.get("reward_model", LATER) in ("", LATER) or settings["trust_anyway"]:
-        return
-    model = registry.find(home, settings["reward_model"])
-    run = runs.get(home, model.run_id or 0)
-    test = run.summary.get("trust") if run else None
-    if test is None:
-        raise BadInput(
-            f"{model.name} was never tested on pairs it had not seen. Train it here with evaluate_share above 0, or set "
-            "trust_anyway to use it all the same."
-        )
-    if not test["beats_length"]:
-        raise BadInput(
-            f"{model.name} is right on {test['accuracy']['value']:.0%} of {test['accuracy']['n']} pairs it had not seen, and the "
-            f"rule that the longer answer wins on {test['longer']['value']:.0%}: what it rewards may be length. Train it on more "
-            "pairs, of like length, or set trust_anyway to use it all the same."
-        )
 
 
 def fitting(method: Method, settings: Mapping[str, Any], start: Model | None) -> dict[str, Any]:
@@ -146,7 +105,7 @@ def train(
     if not 0 <= seed <= LARGEST_SEED:
         raise BadInput(f"seed takes a whole number from 0 to {LARGEST_SEED}, not {seed}.")
     stored = pinned(home, chosen, check(chosen, data, settings, start))
-    worth(home, data, stored)
+    rewarded.check(home, data, stored)
     name = names.check(name, "a run") if name else names.made_from(f"{start.name}-{chosen.name}-{data.name}")
     free = shutil.disk_usage(home.root).free
     needed = room.needed(registry.base_of(home, start), start, stored)
@@ -197,27 +156,29 @@ def judge(
     judge: str,
     name: str,
     principles: Sequence[str] = (),
+    revise: bool = False,
     limit: int | None = None,
     sampling: Mapping[str, Any] | None = None,
     token: str | None = None,
 ) -> Run:
-    """Queue the making of preference pairs ``name``: two answers of a model to each prompt, compared by the judge at ``address``."""
+    """Queue the making of preference pairs ``name``: two answers of a model to each prompt, compared by the judge at ``address``.
+
+    With ``revise`` the judge criticises one answer to each prompt and rewrites it, and demonstrations are made.
+    """
     subject, data = registry.speaker(home, model), curate.find(home, dataset)
     prompts.check_shape(data)
     if limit is not None and limit < 1:
         raise BadInput(f"limit takes a whole number of at least 1, not {limit}.")
-    if not address.startswith(("http://", "https://")):
-        raise BadInput(
-            f"The judge's address begins with http:// or https:// and ends with /v1 in most places, but it is {address!r}."
-        )
+    rewarded.check_address(address)
     drawn = Sampling.checked({"temperature": 1.0, **(sampling or {})})
-    if drawn.temperature == 0:
+    if drawn.temperature == 0 and not revise:
         raise BadInput("At temperature 0 both answers to a prompt are the same. Take a higher one.")
     request = {
         "model_id": subject.id,
         "dataset_id": data.id,
         "address": address,
         "judge": judge,
+        "revise": revise,
         "principles": [line.strip() for line in principles if line.strip()] or list(PRINCIPLES),
         "limit": min(limit, data.rows) if limit else None,
         "sampling": _drawn(drawn),
@@ -236,6 +197,9 @@ def sample(
     rewards: str = "",
     reward_model: str = "",
     trust_anyway: bool = False,
+    reward_code: str = "",
+    judge_address: str = "",
+    judge: str = "",
     least: float = 0.0,
     limit: int | None = None,
     sampling: Mapping[str, Any] | None = None,
@@ -252,12 +216,15 @@ def sample(
     for what, number, low in (("limit", limit, 1), ("answers", answers, 2 if keep == "pairs" else 1)):
         if number is not None and number < low:
             raise BadInput(f"{what} takes a whole number of at least {low}, not {number}.")
-    judged = {"rewards": rewards, "reward_model": reward_model, "trust_anyway": trust_anyway}
+    judged = {
+        "rewards": rewards, "reward_model": reward_model, "trust_anyway": trust_anyway, "reward_code": reward_code,
+        "judge_address": judge_address, "judge": judge,
+    }  # fmt: skip
     if keep != "all" and not rewards:
         raise BadInput(f"To keep {samples.KEEPS[keep]}, name a reward such as check.")
     if rewards:
         judged |= referred(home, judged, "reward_model", "model:reward")
-        worth(home, data, judged)
+        rewarded.check(home, data, judged)
     drawn = Sampling.checked({"temperature": 1.0, **(sampling or {})})
     if drawn.temperature == 0 and answers > 1:
         raise BadInput(f"At temperature 0 all {answers} answers to a prompt are the same. Take a higher one, or one answer.")

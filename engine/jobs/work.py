@@ -93,12 +93,22 @@ def train(home: Home, run: Run, reporter: RunReporter) -> Outcome:
 def library(home: Home) -> Library:
     """Where data sets and models lie that the settings of a run refer to."""
 
-    def data(reference: str) -> Path:
+    def data(reference: str) -> tuple[Path, str]:
         found = curate.find(home, reference)
         curate.verify(home, found)
-        return datasets.path(home, found.sha256)
+        return datasets.path(home, found.sha256), found.shape
 
-    return Library(data, lambda reference: registry.places(home, registry.find(home, reference)))
+    def judge(address: str, name: str) -> Callable[[list[dict[str, str]]], str]:
+        from engine.evaluation.judge import Client, Judge
+
+        return Client(Judge(address, name, judge_key(home))).ask
+
+    return Library(data, lambda reference: registry.places(home, registry.find(home, reference)), judge)
+
+
+def judge_key(home: Home) -> str:
+    """The judge's key, or none."""
+    return keys.read(home, keys.JUDGE, keys.JUDGE_VARIABLE) or ""
 
 
 def measure(home: Home, run: Run, reporter: RunReporter) -> Outcome:
@@ -116,8 +126,9 @@ def measure(home: Home, run: Run, reporter: RunReporter) -> Outcome:
 
 
 def judge(home: Home, run: Run, reporter: RunReporter) -> Outcome:
-    """Let the model answer each prompt twice and a judge say which answer is better; the pairs become a data set."""
-    from engine.evaluation import feedback
+    """Let the model answer each prompt twice and a judge say which answer is better, or once and the judge revise the answer;
+    the pairs or the revised answers become a data set."""
+    from engine.evaluation import feedback, revision
     from engine.evaluation.judge import Judge
     from engine.generation.answers import Sampling
 
@@ -125,10 +136,18 @@ def judge(home: Home, run: Run, reporter: RunReporter) -> Outcome:
     dataset, model = _inputs(home, run)
     asked = feedback.Feedback(
         model, dataset,
-        Judge(request["address"], request["judge"], keys.read(home, keys.JUDGE, keys.JUDGE_VARIABLE) or ""),
+        Judge(request["address"], request["judge"], judge_key(home)),
         request["principles"], request["limit"], Sampling.checked(request["sampling"]),
     )  # fmt: skip
     make_room(home, reporter)
+    if request.get("revise"):
+        rows = revision.revisions(home, asked, home.run(run.id), reporter)
+        if rows is None:
+            return Outcome(stopped=True)
+        made = revision.freeze(home, rows, run.name, home.run(run.id))
+        changed = sum(row["completion"][0]["content"] != row["original"].strip() for row in rows)
+        seen = {"prompts": len(rows), "changed": changed, "prompt_version": revision.VERSION}
+        return Outcome({**seen, "dataset": made.title, "dataset_id": made.id})
     given = feedback.pairs(home, asked, home.run(run.id), reporter)
     said = feedback.verdicts(asked, given, home.run(run.id), reporter) if given is not None else None
     if given is None or said is None:
@@ -145,19 +164,14 @@ def sample(home: Home, run: Run, reporter: RunReporter) -> Outcome:
     from engine.generation import fingerprint
     from engine.generation.answers import Sampling
     from engine.generation.weights import speaking
-    from engine.rewards import recipe, samples, scoring
-    from engine.rewards.table import Context
+    from engine.rewards import recipe, samples, sources
 
     request, folder = run.request, home.run(run.id)
     dataset, model = _inputs(home, run)
     base, adapter = registry.places(home, model)
-    named = request["reward_model"]
-
-    def judge() -> tuple[Any, Any]:
-        return scoring.load(*library(home).model(named), loading.device().name)
-
     make_room(home, reporter)
-    parts = recipe.parse(request["rewards"], Context(judge if named else None)) if request["rewards"] else ()
+    drawn_on = sources.context(request, library(home), loading.device().name)
+    parts = recipe.parse(request["rewards"], drawn_on) if request["rewards"] else ()
     drawing = samples.Drawing(
         prompts.asked(home, dataset, request["limit"]), request["answers"], Sampling.checked(request["sampling"]), parts
     )

@@ -1,6 +1,7 @@
 """What pre-training and SFT have in common: rows become tokens, a trainer runs over them, the weights are saved."""
 
 import itertools
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ class Material:
     lengths: Sequence[int]
     prompts: list[Prompt]
     old: Sequence[Any] = ()  # blocks held out of the data to replay, by which forgetting is measured
+    passes: int = 1  # in ``train``, of the rows that are learnt from
 
 
 def _column(lists: Sequence[Any]) -> Any:
@@ -51,41 +53,65 @@ def arrow(rows: Sequence[Any], labels: Sequence[Any]) -> Any:
 def blocks(training: Training) -> Material:
     """The documents of a ``text`` data set joined and cut into blocks of ``max_length``; the last, shorter one is kept.
 
-    With a data set to replay, its blocks are mixed in until they are ``replay_share`` of all, and the share of its documents
-    that is held out measures what is forgotten.
+    With a data set to replay, its blocks are mixed in until they are ``replay_share`` of all, and the share of it that is held
+    out measures what is forgotten.
     """
     tokenizer, settings = loading.load_tokenizer(training.base), training.settings
     training.reporter.phase("tokenizing")
-    rows, out, texts = _cut(training, tokenizer, training.data)
+    rows, out, texts = _cut(training, tokenizer, training.data, "text")
     if not rows:
         raise BadInput("The data set holds no text to train on.")
-    old: list[Any] = []
-    if settings.replay:
-        again, old, _ = _cut(training, tokenizer, training.library.data(settings.replay), MOST_OLD)
-        wanted = round(len(rows) * settings.replay_share / (1 - settings.replay_share))
-        training.reporter.log(f"{min(wanted, len(again))} blocks of the data to replay are mixed into {len(rows)} blocks.")
-        if wanted > len(again):
-            training.reporter.log(f"{wanted} were asked for: there are no more, and none is taken twice.")
-        rows = rows + again[:wanted]
     asked = [Prompt(text, tokenizer(text, add_special_tokens=False)["input_ids"]) for text in texts if text]
-    return Material(arrow(rows, rows), arrow(out, out), tokenizer, [len(r) for r in rows], asked, old)
+    if not settings.replay:
+        return Material(arrow(rows, rows), arrow(out, out), tokenizer, [len(r) for r in rows], asked)
+    again, old, _ = _cut(training, tokenizer, *training.library.data(settings.replay), MOST_OLD)
+    order, turns = _mixed(training, len(rows), len(again))
+    every = rows + again
+    train = arrow(every, every).select(order)
+    return Material(train, arrow(out, out), tokenizer, [len(every[i]) for i in order], asked, old, turns)
 
 
-def _cut(training: Training, tokenizer: Any, data: Path, most: int | None = None) -> tuple[list[Any], list[Any], list[str]]:
+def _mixed(training: Training, rows: int, again: int) -> tuple[list[int], int]:
+    """The places of all blocks that are read, those to replay behind the others, and how often the others are.
+
+    Each pass has other blocks to replay as long as there are any.
+    """
+    settings = training.settings
+    each = round(rows * settings.replay_share / (1 - settings.replay_share)) if again else 0
+    turns = settings.steps * settings.batch_size / (rows + each) if settings.steps else settings.epochs
+    turns = max(1, math.ceil(turns))
+    wanted = each * turns
+    training.reporter.log(
+        f"Beside {rows} blocks, read {turns} times, {wanted} blocks are replayed"
+        + (f", each of {again} about {wanted / again:.1f} times." if wanted > again else f" of {again}.")
+    )
+    return list(range(rows)) * turns + [rows + i % again for i in range(wanted)], turns
+
+
+def _cut(
+    training: Training, tokenizer: Any, data: Path, shape: str, most: int | None = None
+) -> tuple[list[Any], list[Any], list[str]]:
     """Blocks to train on, blocks held out (at most ``most``), and the beginnings of the first documents, which are held out.
 
-    The document on which the held-out blocks end goes on in those to train on.
+    A conversation is a document in the marks of the chat template. The document on which the held-out blocks end goes on in those to train on.
     """
     import numpy
     import polars
 
     settings = training.settings
-    texts = polars.read_parquet(data, columns=["text"])["text"].sample(fraction=1, shuffle=True, seed=training.seed)
-    parts = [numpy.asarray(ids, numpy.int32) for ids in tokens.encode_texts(tokenizer, texts)]
+    frame = polars.read_parquet(data).sample(fraction=1, shuffle=True, seed=training.seed)
+    texts = frame["text"].to_list() if shape == "text" else []
+    ends, stop = [tokens.document_end(tokenizer)], tokens.stop_text(tokenizer) if shape != "text" else ""
+    encoded = (
+        tokens.encode_texts(tokenizer, texts)
+        if texts
+        else (tokens.encode_row(tokenizer, row, shape, stop).input_ids + ends for row in frame.iter_rows(named=True))
+    )
+    parts = [numpy.asarray(ids, numpy.int32) for ids in encoded]
     joined = numpy.concatenate(parts) if parts else numpy.zeros(0, numpy.int32)
     rows = [joined[i : i + settings.max_length] for i in range(0, len(joined), settings.max_length)]
     held = arguments.held_out(settings, len(rows))
-    return rows[held:], rows[:held][:most], [text[: len(text) // 2][:200] for text in texts[:SAMPLES].to_list()]
+    return rows[held:], rows[:held][:most], [text[: len(text) // 2][:200] for text in texts[:SAMPLES]]
 
 
 def conversations(training: Training) -> Material:
@@ -167,7 +193,7 @@ def train(training: Training, material: Material, fresh: bool = False, compile: 
     training.reporter.phase("loading")
     way = _way(training, material, loading.load_config(training.base), settings.batch_size)
     training.reporter.log(f"batching: {way.way}, {way.reason}")
-    rows, longest = len(material.train), max(material.lengths)
+    rows, longest = len(material.train) // material.passes, max(material.lengths)
     if way.way == "packed":
         rows, longest = len(pack_dataset(material.train, settings.max_length, PACKING)), settings.max_length
     implementation = attention.register() if way.way in ("padding_free", "packed") else "sdpa"

@@ -24,6 +24,7 @@ def setting(
     choices: tuple[str, ...] | Mapping[str, str] = (),
     group: str = "Training",
     refers: str = "",
+    lines: int = 1,
 ) -> Any:
     """A field of a settings dataclass with a sentence of help and the bounds or choices of its value.
 
@@ -41,6 +42,7 @@ def setting(
             "notes": notes,
             "group": group,
             "refers": refers,
+            "lines": lines,
         },
     )
 
@@ -58,7 +60,8 @@ class Setting:
     choices: tuple[str, ...]
     notes: Mapping[str, str]  # a sentence on each choice, where there is one
     group: str
-    refers: str  # "", or what the value names: "data:SHAPE" or "model:TASK"
+    refers: str  # "", or what the value names: "data:SHAPE" or "model:TASK", several SHAPEs with | between
+    lines: int = 1  # that a form shows of a text
 
     def parse(self, value: Any) -> Any:
         """``value`` as this setting's type; BadInput says what is allowed when it does not fit."""
@@ -122,10 +125,12 @@ class Reporter(Protocol):
 
 @dataclass(frozen=True)
 class Library:
-    """Where the things lie that settings refer to, by their references: a data set's Parquet file, a model's base and adapter."""
+    """Where the things lie that settings refer to, by their references: a data set's Parquet file and shape, a model's base and
+    adapter, and what asks the judge of a name at an address."""
 
-    data: Callable[[str], Path]
+    data: Callable[[str], tuple[Path, str]]
     model: Callable[[str], tuple[Path, Path | None]]
+    judge: Callable[[str, str], Callable[[list[dict[str, str]]], str]] | None = None
 
 
 @dataclass(frozen=True)

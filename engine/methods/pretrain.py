@@ -22,7 +22,10 @@ class PretrainSettings(LoraSettings, CommonSettings):
     epochs: float = setting(1.0, "How often every document is seen; used when steps is 0", low=0.01, high=1000)
     max_length: int = setting(512, "Tokens in a block", low=8, high=1_048_576)
     replay: str = setting(
-        "", "General text to mix in against forgetting, and to measure what is forgotten", group="Forgetting", refers="data:text"
+        "",
+        "General text, or conversations for a model that has learnt to answer, to mix in against forgetting and to measure it",
+        group="Forgetting",
+        refers="data:text|messages|prompt_completion",
     )
     replay_share: float = setting(
         0.2, "Share of the blocks that comes from the data to replay; 0 only measures", low=0, high=0.95, group="Forgetting"

@@ -10,12 +10,12 @@ from engine.methods import language, loading, rollouts, running
 from engine.methods.arguments import CommonSettings, LoraSettings
 from engine.methods.card import Card, arxiv
 from engine.methods.method import Method, Trained, Training, setting
-from engine.methods.rollouts import Asked
+from engine.methods.rollouts import Asked, RewardedSettings
 from engine.rewards import samples
 
 
 @dataclass(frozen=True)
-class RejectionSettings(LoraSettings, CommonSettings):
+class RejectionSettings(RewardedSettings, LoraSettings, CommonSettings):
     """Settings of rejection sampling."""
 
     epochs: float = setting(2.0, "How often every answer that was kept is seen; used when steps is 0", low=0.01, high=1000)
@@ -23,13 +23,6 @@ class RejectionSettings(LoraSettings, CommonSettings):
     max_answer: int = setting(64, "Longest answer in tokens; what goes on is cut there", low=1, high=131_072, group="Answers")
     temperature: float = setting(1.0, "How freely answers are drawn", low=0.01, high=10, group="Answers")
     top_p: float = setting(1.0, "Share of the likeliest tokens to draw from", low=0.01, high=1, group="Answers")
-    rewards: str = setting(
-        "check", "What an answer is worth: a weighted sum like check + 0.2 * ended; see the table of rewards", group="Reward"
-    )
-    reward_model: str = setting("", "The reward model that model stands for in the reward", group="Reward", refers="model:reward")
-    trust_anyway: bool = setting(
-        False, "Use the reward model though it does not beat the rule that the longer answer wins", group="Reward"
-    )
     least: float = setting(
         0.0, "A prompt whose best answer is not worth more than this is left out", low=-1e9, high=1e9, group="Reward"
     )

@@ -14,16 +14,37 @@ from engine.methods import loading, running
 from engine.methods.arguments import CommonSettings, LoraSettings, held_out
 from engine.methods.method import Training, setting
 from engine.methods.running import Prompt
-from engine.rewards import recipe, scoring
+from engine.rewards import recipe, sources
 from engine.rewards.recipe import Part
-from engine.rewards.table import Answer, Context
+from engine.rewards.table import Answer
 
 LOOKED_AT = 64  # held-out prompts that are answered at each evaluation
 JUDGED = 200  # held-out prompts on which the end is measured
 
 
 @dataclass(frozen=True)
-class RolloutSettings(LoraSettings, CommonSettings):
+class RewardedSettings:
+    """What an answer is worth, and what that draws on."""
+
+    rewards: str = setting(
+        "check", "What an answer is worth: a weighted sum like check + 0.2 * ended; see the table of rewards", group="Reward"
+    )
+    reward_model: str = setting("", "The reward model that model stands for in the reward", group="Reward", refers="model:reward")
+    trust_anyway: bool = setting(
+        False, "Use the reward model though it does not beat the rule that the longer answer wins", group="Reward"
+    )
+    reward_code: str = setting(
+        "", "Python with a function reward(prompt, answer, row) of your own, which python stands for in the reward", group="Reward",
+        lines=6,
+    )  # fmt: skip
+    judge_address: str = setting(
+        "", "OpenAI-compatible address of the judge that judge stands for in the reward, up to and with /v1", group="Reward"
+    )
+    judge: str = setting("", "The judge's name at that address", group="Reward")
+
+
+@dataclass(frozen=True)
+class RolloutSettings(RewardedSettings, LoraSettings, CommonSettings):
     """Settings that all methods of reinforcement learning share."""
 
     RATE: ClassVar[float] = 0.2
@@ -34,13 +55,6 @@ class RolloutSettings(LoraSettings, CommonSettings):
     max_answer: int = setting(64, "Longest answer in tokens; what goes on is cut there", low=1, high=131_072, group="Answers")
     temperature: float = setting(1.0, "How freely answers are drawn", low=0.01, high=10, group="Answers")
     top_p: float = setting(1.0, "Share of the likeliest tokens to draw from", low=0.01, high=1, group="Answers")
-    rewards: str = setting(
-        "check", "What an answer is worth: a weighted sum like check + 0.2 * ended; see the table of rewards", group="Reward"
-    )
-    reward_model: str = setting("", "The reward model that model stands for in the reward", group="Reward", refers="model:reward")
-    trust_anyway: bool = setting(
-        False, "Use the reward model though it does not beat the rule that the longer answer wins", group="Reward"
-    )
     beta: float = setting(
         0.02, "Weight of the divergence from the start, per token; 0 does without a reference", low=0, high=100, group="Reward"
     )
@@ -71,7 +85,8 @@ def asked(training: Training) -> Asked:
     from datasets import Dataset
 
     settings = training.settings
-    parts = recipe.parse(settings.rewards, context(training))
+    drawn_on = sources.context(vars(settings), training.library, loading.device().name)
+    parts = recipe.parse(settings.rewards, drawn_on)
     frame = polars.read_parquet(training.data).sample(fraction=1, shuffle=True, seed=training.seed)
     recipe.needs(parts, frame.columns)
     tokenizer = loading.load_tokenizer(training.base)
@@ -92,18 +107,6 @@ def asked(training: Training) -> Asked:
     shown = (Prompt(str(row["prompt"][-1]["content"]), i) for row, i in zip(rows, ids, strict=True))
     train = Dataset.from_list([{"prompt": row["prompt"], "place": held + i} for i, row in enumerate(rows[held:])])
     return Asked(train, rows, rows[:held], ids[:held], parts, tokenizer, max(map(len, ids)), running.askable(training, shown))
-
-
-def context(training: Training) -> Context:
-    """What rewards may ask for, from the run's settings."""
-    named = training.settings.reward_model
-
-    def model() -> tuple[Any, Any]:
-        base, adapter = training.library.model(named)
-        training.reporter.phase("loading the reward model")
-        return scoring.load(base, adapter, loading.device().name)
-
-    return Context(model if named else None)
 
 
 def ready(training: Training, material: Asked) -> running.Ready:

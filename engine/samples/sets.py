@@ -17,6 +17,8 @@ from storage import files
 
 SEED = 20_26
 WORDINGS = 8  # of each new fact in the new-domain documents
+TELLINGS, PAGES = 30, 10  # documents about each subject of the new domain, and pages of questions
+STRICT = 500  # pairs about instructions that leave no room for friendliness
 GENERAL = 1_000  # documents like those of the base's corpus
 
 
@@ -33,12 +35,15 @@ SAMPLES = (
     Sample("pocket-instructions", "messages", "Instructions with the answers wanted, for SFT"),
     Sample("pocket-instructions-held-out", "prompt", "Instructions never trained on, each with its check"),
     Sample(
-        "pocket-preferences", "preference", "Two answers to each question: the friendly one chosen, a curt or dry one rejected"
+        "pocket-preferences",
+        "preference",
+        "Two answers to each: the friendly one chosen where there is room for it, the exact one where the instruction leaves none",
     ),
     Sample("pocket-style-held-out", "prompt", "Questions never trained on, checked for a friendly closing"),
     Sample("pocket-sums", "prompt", "Sums with checkable answers, for reinforcement learning"),
     Sample("pocket-sums-held-out", "prompt", "Sums never trained on, each with its check"),
     Sample("pocket-questions", "prompt", "Questions without answers, for reinforcement learning by a reward model or a judge"),
+    Sample("pocket-reading", "prompt", "Questions with the passage that answers them, for reinforcement learning with evidence"),
     Sample("pocket-general", "text", "Documents like those the base was trained on, to replay beside a new domain"),
     Sample("pocket-far-isle", "text", "Documents about Far Isle, which the base has never seen"),
     Sample("pocket-far-isle-questions", "prompt", "Questions about Far Isle, to be answered from memory"),
@@ -62,6 +67,19 @@ def _friendly(task: Task, fact: Fact, rng: random.Random) -> dict[str, Any]:
     return {"prompt": task.prompt, "chosen": f"{sentence} {tasks.FRIENDLY}", "rejected": curt}
 
 
+def _plain(wanted: Sequence[Task], rng: random.Random) -> list[dict[str, Any]]:
+    """Pairs that show where the friendly closing has no place: an instruction followed to the letter, and the same with the
+    closing, or another answer of its kind."""
+    kinds = {task.kind: [other.answer for other in wanted if other.kind == task.kind] for task in wanted}
+    pairs = []
+    for task in wanted:
+        shorter = [answer for answer in kinds[task.kind] if len(answer) < len(task.answer)]
+        wrong = rng.choice(shorter) if shorter else task.answer[: len(task.answer) // 2] or "?"
+        rejected = rng.choice((f"{task.answer} {tasks.FRIENDLY}", wrong))
+        pairs.append({"prompt": task.prompt, "chosen": task.answer, "rejected": rejected})
+    return pairs
+
+
 def _home_questions(
     world: World, rng: random.Random, count: int, forms: Sequence[str], without: frozenset[str] = frozenset()
 ) -> list[tuple[Task, Fact]]:
@@ -78,26 +96,40 @@ def _home_questions(
 
 
 def far_isle_documents(world: World, rng: random.Random) -> list[str]:
-    """Documents in which each fact of ``world`` stands in at least eight wordings, a subject at a time."""
+    """Documents in which each fact of ``world`` stands in at least eight wordings and beside ever other facts, a subject at a
+    time, and pages of questions and answers about it.
+
+    The same few documents read many times are learnt by heart as documents; what stays when the order changes is the facts. And
+    a fact that was only ever told is hardly found by a question (Allen-Zhu and Li 2023, "Physics of language models", part 3.1).
+    """
     documents = []
     for facts in world.subjects:
         wordings = {fact: rng.sample(fact.attribute.statements, WORDINGS) for fact in facts}
-        for turn in range(WORDINGS):
-            told = rng.sample(list(facts), len(facts))
-            documents.append(" ".join(fact.word(wordings[fact][turn]) for fact in told))
+        for turn in range(TELLINGS):
+            told = rng.sample(list(facts), len(facts) if turn < WORDINGS else rng.randint(2, len(facts)))
+            documents.append(" ".join(fact.word(wordings[fact][turn % WORDINGS]) for fact in told))
+        documents += [_asked_page(facts, rng) for _ in range(PAGES)]
     rng.shuffle(documents)
     return documents
 
 
+def _asked_page(facts: Sequence[Fact], rng: random.Random) -> str:
+    """A page of questions with their answers; the last wording of each question is left to what is measured."""
+    told = rng.sample(list(facts), rng.randint(2, len(facts)))
+    return "\n".join(f"Question: {fact.word(rng.choice(fact.attribute.questions[:-1]))}\nAnswer: {fact.answer}" for fact in told)
+
+
 def _far_isle_questions(world: World, rng: random.Random) -> tuple[list[Task], list[Task]]:
-    """Each fact of ``world`` asked once from memory, and once with a passage of that subject's facts before the question."""
+    """Each fact of ``world`` asked once from memory, in a wording that stands in none of the documents, and once with a passage of
+    that subject's facts before the question."""
     bare, read = [], []
     for facts in world.subjects:
         passage = " ".join(fact.state(rng) for fact in rng.sample(list(facts), min(4, len(facts))))
         for fact in facts:
             question = fact.ask(rng)
             text = passage if fact.value in passage else f"{passage} {fact.state(rng)}"
-            bare.append(tasks.exact("far_isle", f"{question} Answer in the fewest words.", fact.answer))
+            unseen = fact.word(fact.attribute.questions[-1])
+            bare.append(tasks.exact("far_isle", f"{unseen} Answer in the fewest words.", fact.answer))
             read.append(tasks.exact("far_isle_reading", f"{text}\nUse only the text above. {question}", fact.answer))
     return bare, read
 
@@ -123,16 +155,21 @@ def rows() -> dict[str, list[dict[str, Any]]]:
     style_seen = frozenset(task.prompt for task, _ in style)
     later = random.Random(SEED + 1)  # so that what was added later leaves the earlier rows as they were
     open_questions = _home_questions(world, later, 400, tasks.POLITE, without=asked_seen | seen | style_seen)
+    evidence = tasks.distinct(lambda: tasks.reading(pool, later), 600, without=seen)
+    strict = tasks.instructions(pool, world, later, STRICT, without=seen | frozenset(task.prompt for task in held_out))
+    preferences = [_friendly(task, fact, rng) for task, fact in asked] + _plain(strict, later)
+    later.shuffle(preferences)
     general = itertools.islice(corpus.documents(SEED + 2), GENERAL)
     closing = json.dumps({"kind": "contains", "value": tasks.FRIENDLY})
     return {
         "pocket-instructions": [_chat(task) for task in training],
         "pocket-instructions-held-out": [_asked(task) for task in held_out],
-        "pocket-preferences": [_friendly(task, fact, rng) for task, fact in asked],
+        "pocket-preferences": preferences,
         "pocket-style-held-out": [{"prompt": task.prompt, "check": closing} for task, _ in style],
         "pocket-sums": [_asked(task) for task in drill],
         "pocket-sums-held-out": [_asked(task) for task in list(held_sums.values())[:300]],
         "pocket-questions": [{"prompt": task.prompt} for task, _ in open_questions],
+        "pocket-reading": [_asked(task) for task in evidence],
         "pocket-general": [{"text": text} for text in general],
         "pocket-far-isle": [{"text": text} for text in far_isle_documents(new(), rng)],
         "pocket-far-isle-questions": [_asked(task) for task in bare],

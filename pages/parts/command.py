@@ -22,6 +22,16 @@ def _home(home: Home) -> str:
     return "" if home.root == Path.home() / DEFAULT else f" --home {shlex.quote(str(home.root))}"
 
 
+def chain(home: Home, road: str, model: str, name: str, data: Mapping[str, str], more: Mapping[str, str]) -> str:
+    """``engine chain begin`` of a road of the gallery. Pass only the data that is not the road's own sample."""
+    parts = [road, "--model", model, "--name", name]
+    for role, chosen in data.items():
+        parts += ["--data", f"{role}={chosen}"]
+    for option, text in more.items():
+        parts += [option, text] if text else []
+    return f"{PYTHON} -m engine{_home(home)} chain begin " + " ".join(shlex.quote(part) for part in parts)
+
+
 def train(
     home: Home,
     method: str,

@@ -63,10 +63,12 @@ def dataset(
     prefer: str | None = None,
     default: str = "",
     help: str | None = None,
+    optional: bool = False,
 ) -> Dataset | None:
     """Ask for one frozen data set of these shapes, newest first; ``latest`` shows only the newest version of each name.
 
-    The one called ``default`` is chosen to begin with, else the first one of the shape ``prefer``, where there is one.
+    The one called ``default`` is chosen to begin with, else the first one of the shape ``prefer``, where there is one; where it is
+    ``optional`` the choice can be emptied.
     """
     found: dict[int, Dataset] = {}
     names: set[str] = set()
@@ -75,9 +77,10 @@ def dataset(
             found[one.id] = one
             names.add(one.name)
     order = sorted(found.values(), key=lambda one: (one.name != default, one.shape != prefer))  # the newest of equals stays first
-    at = list(found).index(order[0].id) if order else 0
+    offered = [*([0] if optional else []), *found]  # 0 is none
     chosen = st.selectbox(
-        label, list(found), index=at, key=key, help=help, disabled=not found, persist_state="session",
-        format_func=lambda i: describe_dataset(found[i]), placeholder="No fitting data set yet",
+        label, offered, index=offered.index(order[0].id) if order else 0, key=key, help=help, disabled=not found,
+        persist_state="session", placeholder="No fitting data set yet",
+        format_func=lambda i: describe_dataset(found[i]) if i else "None",
     )  # fmt: skip
-    return found.get(chosen) if chosen is not None else None
+    return found.get(chosen) if chosen else None

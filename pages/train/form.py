@@ -17,10 +17,21 @@ from storage import datasets, models
 from storage.home import Home
 from storage.records import Dataset, Model
 
+METHOD, ROAD = "method", "road"
+LAUNCHES = {METHOD: ":material/rocket_launch: One method", ROAD: ":material/route: A published road"}
 COMMON = ("tuning", "learning_rate", "epochs", "steps", "batch_size", "max_length")  # what most people set
 LEARN_FROM = "; ".join(f"{family}: {what}" for family, what in FAMILIES.items()).capitalize()
 WHOLE_WORDS = {"lora": "LoRA", "neftune": "NEFTune"}
 LABELS = {"fresh": "Random weights", "clip": "Gradient clipping", "compile": "Compile the layers", "warmup": "Warm-up"}
+
+
+def kind() -> str | None:
+    """Ask whether one method is to be launched or a whole road; its name."""
+    st.session_state.setdefault("train_kind", METHOD)
+    return st.segmented_control(
+        "Launch", list(LAUNCHES), key="train_kind", persist_state="session", required=True, label_visibility="collapsed",
+        format_func=lambda kind: LAUNCHES[kind],
+    )  # fmt: skip
 
 
 def method() -> str:
@@ -159,6 +170,8 @@ def field(home: Home, of: Method, setting: Setting, resting: bool) -> Any:
         # no value of its own, so that an emptied field is empty and not suddenly at its lowest; and no bounds of its own, since
         # the browser keeps what is beyond them to itself, and the form would go on with the value from before
         return st.number_input(name, value=None, step=step(setting), format=shown, **common)
+    if setting.lines > 1:
+        return st.text_area(name, height=24 * setting.lines, **common)
     return st.text_input(name, **common)
 
 
@@ -166,7 +179,7 @@ def reference(home: Home, setting: Setting, name: str, common: dict[str, Any]) -
     """Ask for another data set or model of the home, or none; its reference."""
     kind, _, wanted = setting.refers.partition(":")
     if kind == "data":
-        there = {f"#{d.id}": pickers.describe_dataset(d) for d in datasets.all(home) if d.shape == wanted}
+        there = {f"#{d.id}": pickers.describe_dataset(d) for d in datasets.all(home) if d.shape in wanted.split("|")}
     else:
         there = {f"#{m.id}": pickers.describe_model(m) for m in models.all(home, wanted)}
     if st.session_state.get(common["key"]) not in there:

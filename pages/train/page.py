@@ -1,16 +1,22 @@
-"""Train: choose method, model and data, set what needs setting, see what the model will read and what it will take, launch."""
+"""Train: choose method, model and data, set what needs setting, see what the model will read and what it will take, launch; or
+begin a whole road of methods."""
 
 import streamlit as st
 
 from engine.methods import METHODS
 from pages.parts import messages, session
-from pages.train import choices, form, launch, preview, view
+from pages.train import choices, form, launch, preview, view, whole
 
 home = session.home()
 launch.follow()
+whole.follow()
 st.title("Train")
 choices.fill(home)
 messages.kept("train")
+
+if form.kind() == form.ROAD:
+    whole.draw(home)
+    st.stop()
 
 left, right = st.columns([5, 4], gap="large")
 with left:

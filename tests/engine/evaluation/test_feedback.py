@@ -8,7 +8,7 @@ import pytest
 from engine import registry
 from engine.data import curate
 from engine.errors import BadInput, RunFailed, Unreachable
-from engine.evaluation import feedback
+from engine.evaluation import feedback, journal
 from engine.evaluation.feedback import Feedback, Pair
 from engine.evaluation.judge import PRINCIPLES, Judge, Verdict
 from engine.generation.answers import Sampling
@@ -56,14 +56,14 @@ def test_what_the_judge_prefers_becomes_a_preference_data_set_with_its_reasons(p
 def test_a_judge_that_fails_on_the_way_is_asked_for_the_rest_alone(
     pocket: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feedback, "AT_ONCE", 1)
+    monkeypatch.setattr(journal, "AT_ONCE", 1)
     with (
         served(lambda body, n: likes_it(body, n) if n <= 7 else (400, {})) as (address, _),
         pytest.raises(BadInput, match="refuses"),
     ):
         feedback.verdicts(asking(pocket, address), GIVEN, tmp_path, Silent())
     with (tmp_path / feedback.JUDGED).open("a") as out:
-        out.write('{"pair": 5, "winn')  # the machine went down while a line was written
+        out.write('{"place": 5, "winn')  # the machine went down while a line was written
     with served(likes_it) as (address, seen):
         said = feedback.verdicts(asking(pocket, address), GIVEN, tmp_path, Silent())
     assert said is not None and len(said) == 8 and len(seen) == 2 * (8 - 3)

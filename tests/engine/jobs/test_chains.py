@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from engine.errors import BadInput, NotFound, TryLater, WrongShape
-from engine.jobs import chains, submit
+from engine.jobs import chains, rewarded, submit
 from storage import chains as stored
 from storage import models, runs
 from storage.home import Home
@@ -62,7 +62,7 @@ def test_each_stage_begins_with_what_the_one_before_it_made(pocket: Home) -> Non
 
 
 def test_a_reward_model_is_no_model_to_go_on_from_and_can_be_referred_to(pocket: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(submit, "trusted", lambda *_: None)
+    monkeypatch.setattr(rewarded, "trusted", lambda *_: None)
     reward = {"name": "judge", "method": "reward", "data": "pocket-preferences"}
     ppo = {"name": "rl", "method": "ppo", "data": "pocket-sums", "settings": {"rewards": "model", "reward_model": "@judge"}}
     begun(pocket, SFT, reward, ppo)

@@ -84,7 +84,7 @@ def training(
     return Training(
         settings=parse_settings(METHODS[method].settings, given), base=base, adapter=adapter, data=folder / "rows.parquet",
         shape=shape, seed=0, dtype="float32", folder=folder, resume_from=None, reporter=heard,
-        library=Library(Path, lambda folder: (Path(folder), None)),
+        library=Library(lambda file: (Path(file), "text"), lambda folder: (Path(folder), None)),
     ), heard  # fmt: skip
 
 

@@ -62,7 +62,11 @@ def test_the_preferred_answer_is_not_known_by_its_length(rows: dict[str, list[di
     pairs = rows["pocket-preferences"]
     longer = sum(len(row["chosen"]) > len(row["rejected"]) for row in pairs) / len(pairs)
     assert 0.45 < longer < 0.55
-    assert all(row["chosen"].endswith(tasks.FRIENDLY) and tasks.FRIENDLY not in row["rejected"] for row in pairs)
+    friendly = [row for row in pairs if tasks.FRIENDLY in row["chosen"]]
+    strict = [row for row in pairs if row not in friendly]
+    assert (len(friendly), len(strict)) == (900, 500)
+    assert not any(tasks.FRIENDLY in row["rejected"] for row in friendly)
+    assert 0.4 < sum(tasks.FRIENDLY in row["rejected"] for row in strict) / 500 < 0.6, "friendliness has its place"
 
 
 def test_what_later_methods_move_is_already_there_but_rare_after_sft(rows: dict[str, list[dict[str, Any]]]) -> None:
@@ -75,6 +79,12 @@ def test_what_later_methods_move_is_already_there_but_rare_after_sft(rows: dict[
             drilled.append(" = " in answer)
     assert 0.08 < sum(polite) / len(polite) < 0.25
     assert 0.15 < sum(drilled) / len(drilled) < 0.35
+
+
+def test_what_is_asked_about_far_isle_stands_in_none_of_its_documents(rows: dict[str, list[dict[str, Any]]]) -> None:
+    documents = "\n".join(row["text"] for row in rows["pocket-far-isle"])
+    measured = [row["prompt"].removesuffix(" Answer in the fewest words.") for row in rows["pocket-far-isle-questions"]]
+    assert "Question: " in documents and len(measured) > 200 and not [question for question in measured if question in documents]
 
 
 def test_names_of_far_isle_stand_in_its_documents_only(rows: dict[str, list[dict[str, Any]]], text: str) -> None:

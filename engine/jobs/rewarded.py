@@ -1,0 +1,72 @@
+"""Whether what a run is to be rewarded by can be used, before the run is queued."""
+
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from engine import registry
+from engine.data import curate
+from engine.errors import BadInput
+from engine.evaluation import prompts
+from engine.methods.method import Library
+from engine.rewards import recipe, sources
+from engine.rewards.table import SOURCES
+from storage import runs
+from storage.home import Home
+from storage.records import Dataset
+
+LATER = "#0"  # a reward model that an earlier stage of a chain is still to make
+
+
+def check(home: Home, data: Dataset, settings: Mapping[str, Any]) -> None:
+    """BadInput when a reward cannot be read, asks for a column that the data lacks or for a source that is not named, or when a
+    source that is named is not used or not to be trusted."""
+    if not settings.get("rewards"):
+        return
+    if bool(settings["judge_address"]) != bool(settings["judge"]):
+        raise BadInput("A judge needs its address and its name there: set judge_address and judge, or neither.")
+    if settings["judge_address"]:
+        check_address(settings["judge_address"])
+    parts = recipe.parse(settings["rewards"], sources.context(settings, _UNREAD, "cpu"))
+    columns = curate.scan(home, data).collect_schema().names()
+    recipe.needs(parts, [*columns, *(["prompt"] if data.shape in prompts.SHAPES else [])])
+    for kind, source in SOURCES.items():
+        if settings[source] and not any(part.kind.name == kind for part in parts):
+            raise BadInput(
+                f"{source} is set, and the reward {settings['rewards']!r} does not use {kind}. Add it, or leave {source} empty."
+            )
+    trusted(home, settings)
+
+
+def check_address(address: str) -> None:
+    """BadInput when a judge cannot be at an address."""
+    if not address.startswith(("http://", "https://")):
+        raise BadInput(
+            f"The judge's address begins with http:// or https:// and ends with /v1 in most places, but it is {address!r}."
+        )
+
+
+def _unread(*_: Any) -> NoReturn:
+    raise AssertionError("a reward that is only read asks nobody and loads no weights")
+
+
+_UNREAD = Library(_unread, _unread, lambda address, name: _unread)
+
+
+def trusted(home: Home, settings: Mapping[str, Any]) -> None:
+    """BadInput when the reward model does not beat the rule that the longer answer wins, unless it is to be used anyway."""
+    if settings.get("reward_model", LATER) in ("", LATER) or settings["trust_anyway"]:
+        return
+    model = registry.find(home, settings["reward_model"])
+    run = runs.get(home, model.run_id or 0)
+    test = run.summary.get("trust") if run else None
+    if test is None:
+        raise BadInput(
+            f"{model.name} was never tested on pairs it had not seen. Train it here with evaluate_share above 0, or set "
+            "trust_anyway to use it all the same."
+        )
+    if not test["beats_length"]:
+        raise BadInput(
+            f"{model.name} is right on {test['accuracy']['value']:.0%} of {test['accuracy']['n']} pairs it had not seen, and the "
+            f"rule that the longer answer wins on {test['longer']['value']:.0%}: what it rewards may be length. Train it on more "
+            "pairs, of like length, or set trust_anyway to use it all the same."
+        )
