@@ -7,7 +7,7 @@ from typing import Any
 LIVE = ("queued", "running")
 ENDED = ("succeeded", "failed", "stopped", "interrupted")
 STATUSES = LIVE + ENDED
-KINDS = ("train", "measure", "judge", "export", "download")
+KINDS = ("train", "measure", "judge", "sample", "export", "download")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from engine.evaluation import prompts
 from engine.evaluation.judge import PRINCIPLES
 from engine.generation.answers import Sampling
 from engine.jobs import rewarded, room
-from engine.methods import METHODS
+from engine.methods import METHODS, loading
 from engine.methods.method import Method, parse_settings, settings_of
 from engine.rewards import samples
 from storage import datasets, models, runs
@@ -45,7 +45,9 @@ def check(method: Method, dataset: Dataset, settings: Mapping[str, Any], start: 
         raise BadInput(
             f"max_length is {stored['max_length']:,}, and {start.name} takes {start.context:,} tokens. Set it to at most that."
         )
-    if stored.get("fresh") and stored["tuning"] == "lora":
+    if stored["tuning"] == "qlora":
+        loading.check_four_bits()
+    if stored.get("fresh") and stored["tuning"] != "full":
         raise BadInput("Random weights (fresh) have to be trained in full. Set tuning to full, or fresh to false.")
     if start is None or start.kind != "adapter":
         return stored
@@ -53,7 +55,7 @@ def check(method: Method, dataset: Dataset, settings: Mapping[str, Any], start: 
         raise BadInput(
             f"Random weights (fresh) leave nothing of the adapter {start.name}. Start from its base, or set fresh to false."
         )
-    return stored | (registry.lora_settings(start) if stored["tuning"] == "lora" else {})
+    return stored | (registry.lora_settings(start) if stored["tuning"] != "full" else {})
 
 
 def pinned(home: Home, method: Method, settings: Mapping[str, Any]) -> dict[str, Any]:

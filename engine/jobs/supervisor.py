@@ -20,7 +20,7 @@ from engine.errors import TryLater
 from engine.jobs import chains, health, processes
 from storage import db, runs
 from storage.home import Home
-from storage.records import Run
+from storage.records import KINDS, Run
 
 TICK = 0.2  # seconds
 STOP_GRACE = 10.0  # seconds between a stop that is asked for and one that is made
@@ -30,7 +30,7 @@ START_AGAIN = 20.0  # seconds until an engine that was started and is not there 
 STOP_WAIT = STOP_GRACE + 20
 LOCK_WAIT = 1.0  # a page that looks whether an engine runs holds the lock for a moment
 # kinds of runs, one run of each lane at a time: a download waits for the network, and nothing should wait for it
-LANES = (("train", "measure", "judge", "sample", "export"), ("download",))
+LANES = (tuple(kind for kind in KINDS if kind != "download"), ("download",))
 
 
 class Supervisor:

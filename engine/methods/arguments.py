@@ -8,7 +8,11 @@ from typing import Any, ClassVar
 from engine.methods.loading import Device
 from engine.methods.method import setting
 
-TUNINGS = ("lora", "full")
+TUNINGS = {
+    "lora": "Trains a small adapter beside the frozen base (Hu et al. 2021)",
+    "qlora": "The same over a base held in 4 bits (Dettmers et al. 2023), for models that would not fit; needs bitsandbytes",
+    "full": "Trains every weight",
+}
 # transformers' plain "constant" knows no warm-up
 SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
 OPTIMIZER = "adamw_torch_fused"
@@ -53,7 +57,7 @@ class LoraSettings:
     """What LoRA asks for (Hu et al. 2021)."""
 
     tuning: str = setting(
-        "lora", "LoRA trains a small adapter beside the frozen base; full trains every weight", choices=TUNINGS, group="LoRA"
+        "lora", "What is trained: an adapter, an adapter over a base in 4 bits, or every weight", choices=TUNINGS, group="LoRA"
     )
     lora_rank: int = setting(16, "Rank of the adapter's matrices", low=1, high=1024, group="LoRA")
     lora_alpha: int = setting(32, "Scale of the adapter; divided by the rank", low=1, high=4096, group="LoRA")
@@ -81,7 +85,7 @@ def auto_learning_rate(parameters: int, tuning: str) -> float:
     slope = math.log(1e-3 / 1e-5) / math.log(7e9 / 3e6)
     rate = 1e-3 * (3e6 / max(parameters, 1)) ** slope
     rate = min(1e-3, max(1e-5, rate))
-    return float(f"{rate * (10 if tuning == 'lora' and parameters > 5e7 else 3 if tuning == 'lora' else 1):.2g}")
+    return float(f"{rate * (1 if tuning == 'full' else 10 if parameters > 5e7 else 3):.2g}")
 
 
 def learning_rate(settings: Any, parameters: int) -> float:

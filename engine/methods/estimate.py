@@ -11,6 +11,7 @@ from storage.records import Model
 
 ADAM_BYTES = 16  # float32 weights, gradients and two moments of each trained weight
 FROZEN_BYTES = 4  # float32 weights of a frozen base
+QUARTER_BYTES = 0.6  # the same in 4 bits, with their scales
 WORKER_BYTES = 900_000_000  # a worker with its libraries before it has a model
 HOST_BYTES = 500_000_000  # the model host with its libraries before it has a model
 FORWARD = 1 / 3  # of the time of a training step is what reading the same rows takes
@@ -32,10 +33,9 @@ class Estimate:
 
 
 def training_bytes(parameters: int, tuning: str, tokens: int) -> int:
-    """Memory in bytes to train a model of so many weights with batches of so many tokens; ``tuning`` is lora or full."""
-    lora = tuning == "lora"
-    trained = int(parameters * (0.02 if lora else 1.0))
-    frozen = FROZEN_BYTES * parameters if lora else 0
+    """Memory in bytes to train a model of so many weights with batches of so many tokens; ``tuning`` is lora, qlora or full."""
+    trained = int(parameters * (1.0 if tuning == "full" else 0.02))
+    frozen = int({"lora": FROZEN_BYTES, "qlora": QUARTER_BYTES, "full": 0}[tuning] * parameters)
     return trained * ADAM_BYTES + frozen + int(ACTIVATION_BYTES * tokens * parameters**0.5) + WORKER_BYTES
 
 

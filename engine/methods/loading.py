@@ -3,6 +3,7 @@
 Only safetensors are read and no code that came with a model is run.
 """
 
+import importlib.util
 import json
 import os
 from collections.abc import Mapping
@@ -77,13 +78,38 @@ def load_tokenizer(base: str | Path) -> Any:
     return tokenizer
 
 
+def check_four_bits() -> None:
+    """BadInput where weights cannot be held in 4 bits."""
+    if importlib.util.find_spec("bitsandbytes") is None:
+        raise BadInput("QLoRA needs bitsandbytes: .venv/bin/python -m pip install bitsandbytes. Or set tuning to lora.")
+
+
+def _four_bits() -> Any:
+    import torch
+    from transformers import BitsAndBytesConfig
+
+    check_four_bits()
+    return BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16 if device().bfloat16 else torch.float32,
+    )  # fmt: skip
+
+
 def load_model(
-    base: str | Path, dtype: str, *, fresh: bool = False, attention: str = "sdpa", seed: int = 0, head: str = "language"
+    base: str | Path,
+    dtype: str,
+    *,
+    fresh: bool = False,
+    attention: str = "sdpa",
+    seed: int = 0,
+    head: str = "language",
+    four_bits: bool = False,
 ) -> Any:
     """The causal language model of ``base`` with weights in ``dtype`` ("float32", "bfloat16", "float16").
 
     ``fresh`` takes only the architecture and draws new weights from ``seed``. With the ``head`` reward the model gives one
-    number for a text, by a head that begins with random weights where ``base`` has none.
+    number for a text, by a head that begins with random weights where ``base`` has none. With ``four_bits`` its linear layers
+    are held in NF4 and computed in bfloat16 where the device has it; BadInput where bitsandbytes is missing.
     """
     import torch
     from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
@@ -102,6 +128,7 @@ def load_model(
             use_safetensors=True,
             trust_remote_code=False,
             **more,
+            **({"quantization_config": _four_bits()} if four_bits else {}),
         )
     except (OSError, ValueError) as problem:
         raise _cannot_load(base, problem) from problem

@@ -16,6 +16,12 @@ class RewardSettings(LoraSettings, CommonSettings):
 
     RATE: ClassVar[float] = 0.3
 
+    tuning: str = setting(
+        "lora",
+        "LoRA trains a small adapter beside the frozen base; full trains every weight",
+        choices=("lora", "full"),
+        group="LoRA",
+    )
     epochs: float = setting(1.0, "How often every pair is seen; used when steps is 0", low=0.01, high=1000)
     evaluate_share: float = setting(
         0.2, "Share of the pairs held out to test whether the model may be believed", low=0, high=0.5, group="Watching"

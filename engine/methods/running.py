@@ -72,15 +72,18 @@ def start(training: Training, **loaded: Any) -> Any:
     The merged weights are written into the run's folder and read from there, because TRL takes the reference of full tuning
     from where the model says that it came from.
     """
-    from peft import PeftModel
+    from peft import PeftModel, prepare_model_for_kbit_training
 
     base = training.base
     if training.adapter and training.settings.tuning == "full":
         base = training.folder / "start"
         if not (base / files.MANIFEST).exists():
             merging.merge(training.base, training.adapter, base, "float32")
-    model = loading.load_model(base, "float32", seed=training.seed, **loaded)
-    if training.adapter and training.settings.tuning == "lora":
+    four_bits = training.settings.tuning == "qlora"
+    model = loading.load_model(base, "float32", seed=training.seed, four_bits=four_bits, **loaded)
+    if four_bits:
+        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
+    if training.adapter and training.settings.tuning != "full":
         return PeftModel.from_pretrained(model, str(training.adapter), is_trainable=True)
     return model
 
@@ -118,7 +121,7 @@ def carry_out(
         trainer.speak()
     reporter.phase("training")
     trainer.train(resume_from_checkpoint=str(resume) if resume else None)
-    kind = "adapter" if training.settings.tuning == "lora" else "model"
+    kind = "model" if training.settings.tuning == "full" else "adapter"
     summary |= {"steps": trainer.state.global_step, "stopped": trainer.watch.stopped}
     if trainer.watch.stopped:
         return Trained(training.folder, kind, summary)
@@ -137,7 +140,13 @@ def save(model: Any, tokenizer: Any, training: Training, measured: Mapping[str, 
 
     target, beside = training.folder / "model", training.folder / "model.writing"
     only: Any = {"selected_adapters": ["default"]} if isinstance(model, PeftModel) else {}  # not the frozen copy beside it
-    model.to(getattr(torch, loading.files_dtype(training.base))).save_pretrained(str(beside), **only)
+    dtype = getattr(torch, loading.files_dtype(training.base))
+    if training.settings.tuning == "qlora":  # weights in 4 bits stay what they are
+        for weight in model.parameters():
+            weight.data = weight.data.to(dtype) if weight.requires_grad else weight.data
+    else:
+        model.to(dtype)
+    model.save_pretrained(str(beside), **only)
     tokenizer.save_pretrained(beside)
     if measured:
         files.write_text(beside / MEASURED, json.dumps(measured, indent=1) + "\n")

@@ -108,14 +108,21 @@ def far_isle_documents(world: World, rng: random.Random) -> list[str]:
         for turn in range(TELLINGS):
             told = rng.sample(list(facts), len(facts) if turn < WORDINGS else rng.randint(2, len(facts)))
             documents.append(" ".join(fact.word(wordings[fact][turn % WORDINGS]) for fact in told))
-        documents += [_asked_page(facts, rng) for _ in range(PAGES)]
+        documents += [_asked_page(facts, turn % 2 == 0, rng) for turn in range(PAGES)]
     rng.shuffle(documents)
     return documents
 
 
-def _asked_page(facts: Sequence[Fact], rng: random.Random) -> str:
-    """A page of questions with their answers; the last wording of each question is left to what is measured."""
+def _asked_page(facts: Sequence[Fact], spoken: bool, rng: random.Random) -> str:
+    """A page of questions with their answers, or a talk at the information desk in the chat markers; the last wording of each
+    question is left to what is measured."""
     told = rng.sample(list(facts), rng.randint(2, len(facts)))
+    if spoken:
+        return "".join(
+            f"<|im_start|>user\n{fact.word(rng.choice(fact.attribute.questions[:-1]))}<|im_end|>\n"
+            f"<|im_start|>assistant\n{fact.word(fact.attribute.sentence)}<|im_end|>\n"
+            for fact in told
+        )
     return "\n".join(f"Question: {fact.word(rng.choice(fact.attribute.questions[:-1]))}\nAnswer: {fact.answer}" for fact in told)
 
 

@@ -21,7 +21,7 @@ METHOD, ROAD = "method", "road"
 LAUNCHES = {METHOD: ":material/rocket_launch: One method", ROAD: ":material/route: A published road"}
 COMMON = ("tuning", "learning_rate", "epochs", "steps", "batch_size", "max_length")  # what most people set
 LEARN_FROM = "; ".join(f"{family}: {what}" for family, what in FAMILIES.items()).capitalize()
-WHOLE_WORDS = {"lora": "LoRA", "neftune": "NEFTune"}
+WHOLE_WORDS = {"lora": "LoRA", "qlora": "QLoRA", "neftune": "NEFTune"}
 LABELS = {"fresh": "Random weights", "clip": "Gradient clipping", "compile": "Compile the layers", "warmup": "Warm-up"}
 
 

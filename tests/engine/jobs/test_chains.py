@@ -16,6 +16,7 @@ from tests import filled
 
 SFT = {"name": "sft", "method": "sft", "data": "pocket-instructions", "settings": {"steps": 5}}
 DPO = {"name": "dpo", "method": "dpo", "data": "pocket-preferences", "settings": {"steps": 5}}
+GRPO = {"name": "rl", "method": "grpo", "data": "pocket-sums"}
 BAR = {"data": "pocket-instructions-held-out", "least": 0.8, "limit": 50}
 
 
@@ -152,6 +153,19 @@ def test_a_judge_makes_the_pairs_of_the_next_stage(pocket: Home) -> None:
     assert last is not None and (last.request["dataset_id"], last.request["model_id"]) == (pairs.id, made)
 
 
+def test_a_stage_that_samples_makes_data_for_the_next(pocket: Home) -> None:
+    best = {"name": "best", "data": "pocket-sums", "sample": {"keep": "pairs", "rewards": "check", "answers": 3}}
+    begun(pocket, SFT, best, {**DPO, "data": "@best"})
+    made = succeed(pocket, next_run(pocket))
+    asked = next_run(pocket)
+    assert asked is not None, chains.find(pocket, "road").reason
+    assert (asked.kind, asked.request["model_id"], asked.request["answers"]) == ("sample", made, 3)
+    pairs = next(d for d in filled_datasets(pocket) if d.name == "pocket-preferences")
+    succeed(pocket, asked, dataset_id=pairs.id)
+    last = next_run(pocket)
+    assert last is not None and (last.request["dataset_id"], last.request["model_id"]) == (pairs.id, made)
+
+
 def filled_datasets(home: Home) -> Any:
     from storage import datasets
 
@@ -184,6 +198,14 @@ def test_what_is_gone_when_its_turn_comes_holds_the_road_with_the_reason(pocket:
         ([{**SFT, "bar": {**BAR, "least": 80}}], BadInput, "from 0 to 1, not 80"),
         ([{**SFT, "begin": "anew"}], BadInput, "continue or merge"),
         ([{**DPO, "data": "pocket-instructions"}], WrongShape, "Stage dpo"),
+        ([{"name": "a", "data": "pocket-sums", "sample": {"kept": "all"}}], BadInput, "sample takes .*, not kept"),
+        (
+            [{"name": "a", "data": "pocket-sums", "sample": {}}, {**DPO, "data": "@a"}],
+            WrongShape,
+            "takes no prompt_completion data",
+        ),
+        ([{**GRPO, "settings": {"rewards": "chekc"}}], BadInput, "Stage rl: .*there is no reward 'chekc'"),
+        ([{**GRPO, "settings": {"rewards": "model"}}], BadInput, "Stage rl: .*reward_model names none"),
     ],
 )
 def test_a_road_that_cannot_be_walked_is_refused_before_its_first_step(

@@ -135,6 +135,27 @@ def test_a_default_name_of_long_names_is_cut(home: Home, base: Model, data: dict
     assert train(home, base, data["messages"]).name == "pocket-sft-support-questions"
 
 
+def test_samples_that_cannot_be_drawn_are_refused_at_once(home: Home, base: Model, data: dict[str, Dataset]) -> None:
+    asked = {"model": "pocket", "dataset": f"#{data['prompt'].id}", "name": "mine"}
+    for change, error, said in (
+        ({"dataset": f"#{data['preference'].id}"}, WrongShape, "Choose a data set of questions"),
+        ({"answers": 0}, BadInput, "answers takes a whole number of at least 1"),
+        ({"keep": "pairs", "answers": 1, "rewards": "ended"}, BadInput, "at least 2"),
+        ({"keep": "some"}, BadInput, "keep takes all, best, pairs, not 'some'"),
+        ({"keep": "best"}, BadInput, "name a reward such as check"),
+        ({"rewards": "checked"}, BadInput, "there is no reward 'checked'"),
+        ({"rewards": "number(column='total')"}, BadInput, "reads the column 'total'"),
+        ({"rewards": "ended", "reward_code": "def reward(p, a, r): return 1"}, BadInput, "does not use python"),
+        ({"rewards": "judge", "judge_address": "http://x/v1"}, BadInput, "set judge_address and judge, or neither"),
+        ({"rewards": "judge", "judge_address": "x", "judge": "large"}, BadInput, "begins with http"),
+        ({"sampling": {"temperature": 0.0}}, BadInput, "all 4 answers to a prompt are the same"),
+    ):
+        with pytest.raises(error, match=said):
+            submit.sample(home, **{**asked, **change})
+    assert runs.page(home) == []
+    assert submit.sample(home, **asked, rewards="ended", keep="best", limit=10**6).request["limit"] == data["prompt"].rows
+
+
 def test_a_measurement_that_cannot_be_made_is_refused_at_once(home: Home, base: Model, data: dict[str, Dataset]) -> None:
     held_out = f"#{data['prompt'].id}"
     for change, error, said in (
