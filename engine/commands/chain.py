@@ -47,6 +47,11 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", comm
     stop = group.add_parser("stop", parents=[common], help="queue nothing more and stop the live run")
     stop.add_argument("chain")
     stop.set_defaults(command=_stop)
+    again = group.add_parser("again", parents=[common], help="begin once more with a stage, from what those before it made")
+    again.add_argument("chain")
+    again.add_argument("--stage", required=True, help="the stage to begin with")
+    again.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of that stage; may be repeated")
+    again.set_defaults(command=_again)
     resume = group.add_parser("resume", parents=[common], help="go on with a stopped or held chain")
     resume.add_argument("chain")
     resume.add_argument("--anyway", action="store_true", help="though a bar was not met")
@@ -82,6 +87,12 @@ def _gallery(home: Home, given: argparse.Namespace) -> int:
     rows = [(r.name, r.title, ", ".join(r.roles), r.source.name) for r in gallery.GALLERY.values()]
     output.table(rows, ("road", "published as", "data", "paper"))
     return 0
+
+
+def _again(home: Home, given: argparse.Namespace) -> int:
+    chain = chains.again(home, chains.find(home, given.chain), given.stage, runs.pairs("--set", given.set))
+    supervisor.ensure(home)
+    return _print(home, chain, given.json)
 
 
 def _wait(home: Home, chain: Chain) -> None:

@@ -7,7 +7,7 @@ was, and a run that is resumed takes its chain along.
 
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from engine import names, registry
@@ -287,6 +287,38 @@ def _data(standing: Sequence[Standing], reference: str) -> str:
 
 def _parent(standing: Sequence[Standing], place: int) -> int | None:
     return next((each.work.id for each in reversed(standing[:place]) if each.work is not None), None)
+
+
+def again(home: Home, chain: Chain, first: str, settings: Mapping[str, Any], token: str | None = None) -> Chain:
+    """Begin a new chain with the stage ``first`` of an old one, with some of its settings changed; what the stages before it have
+    made is taken as it is. NotFound when there is no such stage, BadInput when one before it has made nothing yet."""
+    standing = standings(home, chain)
+    place = next((i for i, each in enumerate(standing) if each.stage.name == first), None)
+    if place is None:
+        raise NotFound(f"{chain.name} has no stage {first!r}. It has: {', '.join(each.stage.name for each in standing)}.")
+    unfinished = next(
+        (each.stage.name for each in standing[:place] if each.work is None or each.work.status != "succeeded"), None
+    )
+    if unfinished:
+        raise BadInput(f"The stage {unfinished} before {first} has not made anything yet. Begin again with {unfinished}.")
+    made = {
+        f"@{each.stage.name}": (_data if each.stage.makes else _of)(standing, f"@{each.stage.name}") for each in standing[:place]
+    }
+    made[START] = f"#{chain.request['model_id']}"
+    rest = [each.stage for each in standing[place:]]
+    rest[0] = replace(rest[0], settings={**rest[0].settings, **settings})
+    stages = [
+        replace(
+            stage, model=made.get(stage.model, stage.model), data=made.get(stage.data, stage.data),
+            settings={k: made.get(v, v) if isinstance(v, str) else v for k, v in stage.settings.items()},
+            sample={k: made.get(v, v) if isinstance(v, str) else v for k, v in stage.sample.items()} if stage.sample else None,
+        )
+        for stage in rest
+    ]  # fmt: skip
+    name = names.made_from(f"{chain.name}-from-{first}")
+    return begin(
+        home, name, _model(chain, standing, place) if not rest[0].model else f"#{chain.request['model_id']}", stages, token
+    )
 
 
 def find(home: Home, reference: str) -> Chain:

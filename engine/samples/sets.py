@@ -136,7 +136,7 @@ def _far_isle_questions(world: World, rng: random.Random) -> tuple[list[Task], l
             question = fact.ask(rng)
             text = passage if fact.value in passage else f"{passage} {fact.state(rng)}"
             unseen = fact.word(fact.attribute.questions[-1])
-            bare.append(tasks.exact("far_isle", f"{unseen} Answer in the fewest words.", fact.answer))
+            bare.append(Task("far_isle", unseen, fact.word(fact.attribute.sentence), {"kind": "contains", "value": fact.answer}))
             read.append(tasks.exact("far_isle_reading", f"{text}\nUse only the text above. {question}", fact.answer))
     return bare, read
 

@@ -2,11 +2,11 @@
 
 import streamlit as st
 
-from engine.errors import TemperError
-from engine.jobs import chains
+from engine.errors import BadInput, TemperError
+from engine.jobs import chains, supervisor
 from engine.jobs.chains import Standing
 from engine.methods import METHODS
-from pages.parts import inert, messages
+from pages.parts import inert, messages, session
 from pages.parts.badges import Badge
 from storage import chains as stored
 from storage.home import Home
@@ -85,12 +85,15 @@ def latest(each: Standing) -> Run | None:
 
 def actions(home: Home, chain: Chain) -> None:
     """Draw what can be done with a road as it is now."""
-    ended = any(each.word == "ended" for each in chains.standings(home, chain))
+    standing = chains.standings(home, chain)
+    ended = any(each.word == "ended" for each in standing)
     with st.container(horizontal=True, width="content", gap="xsmall"):
         if chain.status == "live":
             st.button(
                 "Stop", icon=":material/stop_circle:", key=f"chain_stop_{chain.id}", on_click=act, args=(home, chain.id, "stop")
             )
+        if chain.status != "live":
+            again(home, chain, standing)
         if chain.status == "held":
             st.button(
                 "Go on all the same", icon=":material/arrow_forward:", key=f"chain_waive_{chain.id}", on_click=act,
@@ -104,6 +107,35 @@ def actions(home: Home, chain: Chain) -> None:
                 on_click=act,
                 args=(home, chain.id, "resume"),
             )
+
+
+def again(home: Home, chain: Chain, standing: list[Standing]) -> None:
+    """Draw from which stage the road can be begun once more, and with which changes to it."""
+    done = next((i for i, each in enumerate(standing) if each.work is None or each.work.status != "succeeded"), len(standing) - 1)
+    with st.popover("Again from…", icon=":material/replay:"):
+        st.selectbox("Stage", [each.stage.name for each in standing[: done + 1]], key=f"chain_stage_{chain.id}")
+        st.text_area(
+            "Changed settings", key=f"chain_changes_{chain.id}", placeholder="epochs=2", help="One KEY=VALUE a line; none runs it as it was"
+        )  # fmt: skip
+        st.caption("What the stages before it have made is taken as it is. A new road begins.")
+        st.button("Begin", type="primary", key=f"chain_again_{chain.id}", on_click=begin_again, args=(home, chain.id))
+
+
+def begin_again(home: Home, chain_id: int) -> None:
+    """Begin the road once more from the stage that was chosen."""
+    held = st.session_state
+    try:
+        changes: dict[str, str] = {}
+        for line in filter(str.strip, str(held.get(f"chain_changes_{chain_id}") or "").splitlines()):
+            key, sign, value = line.partition("=")
+            if not sign:
+                raise BadInput(f"A change is KEY=VALUE, not {line!r}.")
+            changes[key.strip()] = value.strip()
+        supervisor.ensure(home)
+        stage = held[f"chain_stage_{chain_id}"]
+        chains.again(home, chains.find(home, f"#{chain_id}"), stage, changes, token=session.token(f"chain_again_{chain_id}"))
+    except TemperError as problem:
+        messages.keep(problem, f"chain_{chain_id}")
 
 
 def act(home: Home, chain_id: int, what: str) -> None:

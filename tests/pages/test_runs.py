@@ -235,6 +235,12 @@ def test_a_road_shows_its_stages_and_can_be_gone_on_with(full: dict[str, Any], e
     assert "the-road" in said and "Waiting" in said and "At least 80% on sums-held-out" in said
     app.button(key=f"chain_stop_{chain.id}").click().run()
     assert chains.find(home, "the-road").status == "stopped"
+    app.text_area(key=f"chain_changes_{chain.id}").set_value("steps: 3").run()
+    app.button(key=f"chain_again_{chain.id}").click().run()
+    assert "A change is KEY" in " ".join(error.value for error in app.error)
+    app.text_area(key=f"chain_changes_{chain.id}").set_value("steps=3").run()
+    app.button(key=f"chain_again_{chain.id}").click().run()
+    assert chains.standings(home, chains.find(home, "the-road-from-first"))[0].stage.settings == {"steps": "3"}
     app.button(key=f"chain_resume_{chain.id}").click().run()
     assert chains.find(home, "the-road").status == "live"
 

@@ -90,6 +90,26 @@ def test_a_bar_that_is_not_met_holds_the_road_until_it_is_waived(pocket: Home) -
     assert following is not None and following.request["method"] == "dpo"
 
 
+def test_a_road_is_walked_again_from_a_stage_with_what_was_made_before_it(pocket: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rewarded, "trusted", lambda *_: None)
+    reward = {"name": "judge", "method": "reward", "data": "pocket-preferences"}
+    ppo = {"name": "rl", "method": "ppo", "data": "pocket-sums", "settings": {"rewards": "model", "reward_model": "@judge"}}
+    chain = begun(pocket, {**SFT, "bar": BAR}, reward, ppo)
+    with pytest.raises(BadInput, match="The stage sft before judge has not made anything yet"):
+        chains.again(pocket, chain, "judge", {})
+    spoken = succeed(pocket, next_run(pocket))
+    succeed(pocket, next_run(pocket), value=0.9, low=0.8, high=0.95, n=50)
+    scored = succeed(pocket, next_run(pocket))
+    chains.stop(pocket, chain)
+    runs.end(pocket, runs.page(pocket)[0].id, "stopped", before="queued")
+    chains.again(pocket, chain, "rl", {"steps": "7"})
+    last = next_run(pocket)
+    assert last is not None and last.request["model_id"] == spoken
+    assert (last.request["settings"]["reward_model"], last.request["settings"]["steps"]) == (f"#{scored}", 7)
+    with pytest.raises(NotFound, match="has no stage 'dpo'. It has: sft, judge, rl"):
+        chains.again(pocket, chain, "dpo", {})
+
+
 def test_a_bar_that_is_met_is_passed(pocket: Home) -> None:
     begun(pocket, {**SFT, "bar": BAR}, DPO)
     succeed(pocket, next_run(pocket))

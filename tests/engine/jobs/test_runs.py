@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from engine.data import curate
 from engine.errors import BadInput, NotFound, TryLater, WrongShape
 from engine.jobs import checkpoints, health, submit, supervisor
 from storage import events, models, runs
@@ -151,3 +152,17 @@ def test_the_worker_leaves_no_process_and_no_half_written_folder_behind(lab: Lab
     zombies = [p for p in psutil.process_iter(["status", "cmdline"]) if p.info["status"] == psutil.STATUS_ZOMBIE]
     assert not [p for p in zombies if "engine.jobs" in " ".join(p.info["cmdline"] or [])]
     assert Path(folder / "log.txt").exists()
+
+
+def test_a_model_answers_several_times_and_its_answers_become_data(lab: Lab) -> None:
+    run = submit.sample(
+        lab.home, model="pocket", dataset="pocket-sums", name="drawn", answers=3, rewards="ended + 0.5 * length(most=4)", limit=5,
+        sampling={"max_tokens": 8},
+    )  # fmt: skip
+    done = lab.ended(run)
+    assert done.status == "succeeded", lab.state()
+    assert (done.summary["sampled"], done.summary["prompts"], done.summary["kept"]) == (15, 5, 15)
+    made = curate.find(lab.home, f"#{done.summary['dataset_id']}")
+    rows = curate.rows(lab.home, made)
+    assert (made.name, made.shape, len(rows)) == ("drawn", "prompt_completion", 15)
+    assert {"prompt", "completion", "reward", "check"} <= rows[0].keys()

@@ -83,7 +83,7 @@ def test_what_later_methods_move_is_already_there_but_rare_after_sft(rows: dict[
 
 def test_what_is_asked_about_far_isle_stands_in_none_of_its_documents(rows: dict[str, list[dict[str, Any]]]) -> None:
     documents = "\n".join(row["text"] for row in rows["pocket-far-isle"])
-    measured = [row["prompt"].removesuffix(" Answer in the fewest words.") for row in rows["pocket-far-isle-questions"]]
+    measured = [row["prompt"] for row in rows["pocket-far-isle-questions"]]
     assert "Question: " in documents and len(measured) > 200 and not [question for question in measured if question in documents]
 
 
