@@ -64,11 +64,16 @@ class Effect:
         return f"{self.method}{self.variant}"
 
 
-ISLE_SETTINGS = {"epochs": 16, "batch_size": 4, "evaluate_share": 0, "replay": "pocket-instructions"}
+# a rate that moves a model of this size in a minute, and the loss on the chosen answers, without which they become less likely too
+PAIRS = {"learning_rate": 5e-4, "epochs": 2, "beta": 0.5, "sft_weight": 1}
+ISLE_SETTINGS = {"epochs": 3, "batch_size": 4, "learning_rate": 6e-4, "replay": "pocket-instructions"}
 EFFECTS = (
     Effect("sft", "pocket-instructions", (INSTRUCTIONS,), "at least 80 %", start="pocket"),
-    Effect("dpo", "pocket-preferences", (STYLE, INSTRUCTIONS), "at least 75 % wins, at most 5 points of instructions lost"),
-    Effect("kto", "pocket-preferences", (STYLE, INSTRUCTIONS), "the same direction"),
+    Effect(
+        "dpo", "pocket-preferences", (STYLE, INSTRUCTIONS), "at least 75 % wins, at most 5 points of instructions lost",
+        settings=PAIRS,
+    ),
+    Effect("kto", "pocket-preferences", (STYLE, INSTRUCTIONS), "the same direction", settings={"learning_rate": 5e-4}),
     Effect("reward", "pocket-preferences", (), "at least 85 % of held-out pairs"),
     Effect("ppo", "pocket-sums", (SUMS,), "at least 15 points, at most 10 nats"),
     Effect("rloo", "pocket-sums", (SUMS,), "at least 15 points, at most 10 nats"),

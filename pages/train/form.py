@@ -161,9 +161,10 @@ def field(home: Home, of: Method, setting: Setting, resting: bool) -> Any:
     if setting.choices and len(setting.choices) <= 3 and not setting.notes:
         return st.segmented_control(name, setting.choices, format_func=label, required=True, **common)
     if setting.choices:
-        value = st.selectbox(name, setting.choices, format_func=label, **common)
-        if setting.notes:
-            st.caption(inert.plain(setting.notes.get(value, ""), 400))
+        with st.container(gap="xsmall"):
+            value = st.selectbox(name, setting.choices, format_func=label, **common)
+            if setting.notes:
+                st.caption(inert.plain(setting.notes.get(value, ""), 400))
         return value
     if setting.kind in (int, float):
         shown = "%d" if setting.kind is int else "%g"
