@@ -74,7 +74,7 @@ BY_MODEL = {"rewards": "model + 0.1 * ended", "reward_model": "@reward"}
 FEEDBACK = {"name": "feedback", "data": "$questions", "feedback": True}
 READ = {
     "name": "read", "method": "pretrain", "data": "$documents",
-    "settings": {"epochs": 20, "batch_size": 4, "replay": "$general", "replay_share": 0.3},
+    "settings": {"epochs": 3, "batch_size": 4, "replay": "$general", "replay_share": 0.5},
 }  # fmt: skip
 
 GALLERY = {

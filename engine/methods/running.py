@@ -83,9 +83,23 @@ def start(training: Training, **loaded: Any) -> Any:
     model = loading.load_model(base, "float32", seed=training.seed, four_bits=four_bits, **loaded)
     if four_bits:
         model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
-    if training.adapter and training.settings.tuning != "full":
-        return PeftModel.from_pretrained(model, str(training.adapter), is_trainable=True)
-    return model
+    if not training.adapter or training.settings.tuning == "full":
+        return model
+    if loaded.get("head") == "reward":
+        return _scoring(model, training.adapter)
+    return PeftModel.from_pretrained(model, str(training.adapter), is_trainable=True)
+
+
+def _scoring(model: Any, adapter: Path) -> Any:
+    """A reward model with the weights of a language model's adapter to train on; PEFT loads them for a language model alone."""
+    from peft import PeftConfig, get_peft_model, get_peft_model_state_dict, load_peft_weights, set_peft_model_state_dict
+
+    config = PeftConfig.from_pretrained(str(adapter))
+    config.task_type, config.inference_mode = "SEQ_CLS", False
+    wrapped = get_peft_model(model, config)
+    # its new head is kept with the adapter, so it is asked for as well
+    set_peft_model_state_dict(wrapped, {**get_peft_model_state_dict(wrapped), **load_peft_weights(str(adapter))})
+    return wrapped
 
 
 def askable(training: Training, prompts: Iterable[Prompt]) -> list[Prompt]:

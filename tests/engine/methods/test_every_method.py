@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 
 from engine.errors import BadInput
 from engine.methods import METHODS, loading
+from engine.rewards import scoring
 from tests.engine.methods import small
 
 pytestmark = pytest.mark.slow
@@ -63,6 +64,18 @@ def test_all_that_is_trained_changes_is_saved_loaded_and_continued(
         again, _ = small.run(method, base, tmp_path / "again", ROWS[shape], shape, adapter, **{**given, "steps": 1})
         changed = weights(again.folder)
         assert changed.keys() == made.keys() and any(not made[name].equal(value) for name, value in changed.items())
+
+
+def test_a_reward_model_begins_with_the_adapter_of_the_model_it_is_to_judge(bases: dict[str, Path], tmp_path: Path) -> None:
+    given = {"steps": 3, "evaluations": 0, "learning_rate": 1e-2}
+    spoken, _ = small.run("sft", bases["Llama"], tmp_path / "sft", ROWS["prompt_completion"], "prompt_completion", **given)
+    still = {**given, "learning_rate": 1e-12, "steps": 1}
+    judge, _ = small.run("reward", bases["Llama"], tmp_path / "rm", ROWS["preference"], "preference", spoken.folder, **still)
+    begun, made = weights(spoken.folder), weights(judge.folder)
+    assert set(begun) < set(made) and all(made[name].allclose(value, atol=1e-6) for name, value in begun.items())
+    assert any("score" in name for name in made)
+    model, _ = scoring.load(bases["Llama"], judge.folder, "cpu")
+    assert scoring.scores(model, [[5, 6, 7], [8, 9]], 0) != [0.0, 0.0]
 
 
 @pytest.mark.parametrize("method", ["sft", "dpo", "grpo"])
