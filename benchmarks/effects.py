@@ -151,7 +151,8 @@ def _score(told: Mapping[str, Any]) -> dict[str, Any]:
 def record(found: Sequence[Mapping[str, Any]]) -> None:
     """Keep what was measured beside the model, in its recipe, and write the README's table from all that is kept there."""
     recipe = json.loads(RECIPE.read_text(encoding="utf-8"))
-    kept = {(each["method"], each["seed"]): each for each in [*recipe.get("measured", []), *found]}
+    every = [*recipe.get("measured", []), *found]
+    kept = {(each["method"], each["seed"]): each for each in every if "measured" in each}
     order = [effect.name for effect in EFFECTS]
     recipe["measured"] = sorted(kept.values(), key=lambda each: (order.index(each["method"]), each["seed"]))
     files.write_text(RECIPE, json.dumps(recipe, indent=1) + "\n")

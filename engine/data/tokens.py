@@ -139,6 +139,24 @@ def stop_text(tokenizer: Any) -> str:
     return tokenizer.decode([end_of_turn(tokenizer)])
 
 
+def encode_sides(tokenizer: Any, row: Mapping[str, Any], shape: str, stop: str) -> tuple[Encoded, ...]:
+    """A row as what a trainer computes with: both answers of a pair, a labelled answer, a prompt alone, or the row itself."""
+    if shape in ("preference", "unpaired", "prompt"):
+        row = restored(row, shape)
+        if shape == "prompt":
+            ids = _asked(tokenizer, row)
+            return (Encoded(ids, [IGNORED] * len(ids)),)
+        sides = ("chosen", "rejected") if shape == "preference" else ("completion",)
+        return tuple(encode_answer(tokenizer, row["prompt"], row[side], stop, row.get("tools")) for side in sides)
+    return (encode_row(tokenizer, row, shape, stop),)
+
+
+def _asked(tokenizer: Any, row: Mapping[str, Any]) -> list[int]:
+    turns = [{"role": "user", "content": row["prompt"]}] if isinstance(row["prompt"], str) else row["prompt"]
+    text = tokenizer.apply_chat_template(turns, tools=row.get("tools"), tokenize=False, add_generation_prompt=True)
+    return tokenizer(text, add_special_tokens=False)["input_ids"]
+
+
 def encode_texts(tokenizer: Any, texts: Iterable[str], batch: int = 1000) -> Iterator[list[int]]:
     """Documents as tokens, each with its end, many at a time."""
     end = document_end(tokenizer)

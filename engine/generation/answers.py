@@ -111,14 +111,16 @@ class Preview:
     sampled: int
     total_tokens: int
     longest: int
-    example: list[tuple[str, bool]]  # the first row in runs of the same kind: text, and whether it carries loss
+    examples: list[list[tuple[str, bool]]]  # the first row, both sides of a pair, in runs of text and whether it carries loss
     template: str  # where the chat template comes from: own or standard
 
     @classmethod
     def parse(cls, body: Mapping[str, Any]) -> "Preview":
         """The preview that ``dataclasses.asdict`` made ``body`` of."""
         lengths = Histogram(tuple(body["lengths"]["edges"]), tuple(body["lengths"]["counts"]))
-        return cls(**{**body, "lengths": lengths, "example": [(text, loss) for text, loss in body["example"]]})
+        return cls(
+            **{**body, "lengths": lengths, "examples": [[(text, loss) for text, loss in side] for side in body["examples"]]}
+        )
 
 
 @dataclass(frozen=True)

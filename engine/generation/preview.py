@@ -18,7 +18,6 @@ from storage import datasets
 from storage.home import Home
 from storage.records import Dataset
 
-SHAPES = ("text", "prompt_completion", "messages")
 MOST_ROWS = 20_000
 BINS = 40
 KEPT = 32  # previews in memory
@@ -29,7 +28,7 @@ class Counted:
     """The part of a preview that costs time: the lengths of the rows that were read, and the first row."""
 
     lengths: Sequence[int]
-    first: tokens.Encoded
+    first: tuple[tokens.Encoded, ...]  # both sides of a pair
     tokenizer: Any
     template: str
 
@@ -43,14 +42,12 @@ class Previews:
         self._lock = threading.Lock()
 
     def look(self, model: str, dataset_id: int, max_length: int) -> Preview:
-        """The preview of a data set under a model's tokenizer. BadInput where its shape cannot be shown as tokens."""
+        """The preview of a data set under a model's tokenizer. A pair is as long as the longer of its two sides."""
         if max_length < 1:
             raise BadInput(f"max_length takes a whole number of at least 1, not {max_length}.")
         dataset = datasets.get(self._home, dataset_id)
         if dataset is None:
             raise NotFound(f"There is no data set #{dataset_id}. Choose one from the list.")
-        if dataset.shape not in SHAPES:
-            raise WrongShape(f"{dataset.title} holds {dataset.shape} rows; lengths are shown for {', '.join(SHAPES)}.")
         voice = Voice.find(self._home, model)
         key = (voice.model.id, voice.model.path, dataset.id, dataset.sha256)
         with self._lock:
@@ -70,15 +67,16 @@ def count(home: Home, voice: Voice, dataset: Dataset) -> Counted:
     warm()
     tokenizer = loading.load_tokenizer(folder)
     lengths: list[int] = []
-    first: tokens.Encoded | None = None
+    first: tuple[tokens.Encoded, ...] = ()
+    stop = tokens.stop_text(tokenizer) if dataset.shape not in ("text", "prompt") else ""
     for number, row in _rows(home, dataset):
         try:
-            encoded = tokens.encode_row(tokenizer, row, dataset.shape)
+            encoded = tokens.encode_sides(tokenizer, row, dataset.shape, stop)
         except WrongShape as problem:
             raise WrongShape(f"Row {number + 1} of {dataset.title}: {problem}") from problem
         first = first or encoded
-        lengths.append(len(encoded.input_ids))
-    if first is None:
+        lengths.append(max(len(side.input_ids) for side in encoded))
+    if not first:
         raise Damaged(f"{dataset.title} holds no rows. Add the data set again.")
     return Counted(lengths, first, tokenizer, prints.template_of(base, voice.adapter).source)
 
@@ -108,7 +106,7 @@ def _preview(counted: Counted, dataset: Dataset, max_length: int) -> Preview:
         sampled=read,
         total_tokens=round(sum(lengths) * dataset.rows / read),
         longest=max(lengths),
-        example=_example(counted, max_length),
+        examples=[_example(counted.tokenizer, side, max_length) for side in counted.first],
         template=counted.template,
     )
 
@@ -122,7 +120,7 @@ def histogram(lengths: Sequence[int]) -> Histogram:
     return Histogram(tuple(i * width for i in range(len(counts) + 1)), tuple(counts))
 
 
-def _example(counted: Counted, max_length: int) -> list[tuple[str, bool]]:
-    ids, labels = counted.first.input_ids[:max_length], counted.first.labels[:max_length]
+def _example(tokenizer: Any, side: tokens.Encoded, max_length: int) -> list[tuple[str, bool]]:
+    ids, labels = side.input_ids[:max_length], side.labels[:max_length]
     runs = groupby(zip(ids, labels, strict=True), key=lambda pair: pair[1] != tokens.IGNORED)
-    return [(counted.tokenizer.decode([token for token, _ in run]), has_loss) for has_loss, run in runs]
+    return [(tokenizer.decode([token for token, _ in run]), has_loss) for has_loss, run in runs]

@@ -51,6 +51,10 @@ class CommonSettings:
     checkpoints: int = setting(3, "How many checkpoints are written on the way", low=0, high=1000, group="Watching")
     keep_checkpoints: int = setting(2, "How many of them are kept, the newest; 0 keeps all", low=0, high=1000, group="Watching")
 
+    def computed(self, rows: int, longest: int) -> tuple[int, int]:
+        """How many rows of how many tokens are computed in a pass over ``rows`` rows of the data, the longest of ``longest``."""
+        return rows, longest
+
 
 @dataclass(frozen=True)
 class LoraSettings:

@@ -45,6 +45,10 @@ class DpoSettings(LoraSettings, CommonSettings):
         group="Preference",
     )
 
+    def computed(self, rows: int, longest: int) -> tuple[int, int]:
+        """Both answers of a pair are computed."""
+        return rows, 2 * longest
+
 
 def train(training: Training) -> Trained:
     """Optimise on the pairs of the data set.

@@ -49,34 +49,43 @@ def label(need: int, free: int) -> str:
     return "exceeds" if need > free else "tight" if need > 0.8 * free else "fits"
 
 
-def estimate(home: Home, model: Model, settings: Any, rows: int, mean_length: float, longest: int) -> Estimate:
-    """The memory and time of a run over ``rows`` rows with these settings, in the micro-batch that the trainer would take."""
+def estimate(home: Home, model: Model, method: str, settings: Any, rows: int, mean_length: float, longest: int) -> Estimate:
+    """The memory and time of a run of a method over ``rows`` rows with these settings, in the micro-batch that the trainer would
+    take. How long the model's own answers get nobody knows before: the time of reinforcement learning comes from answers a second.
+    """
     base = models.get(home, model.base_id) if model.base_id else None
     weights = model.parameters + (base.parameters if base else 0)
     here = machine.look(home)
-    length = min(longest, settings.max_length)
+    held = held_out(settings, rows)
+    computed, length = settings.computed(rows - held, min(longest, settings.max_length))
     micro = rows_at_once(settings, weights, length, here.memory)
     memory = training_bytes(weights, settings.tuning, micro * length)
-    held = held_out(settings, rows)
-    steps = optimizer_steps(settings, rows - held)
-    pace, count = _pace(home, model)
-    looked = held * (settings.evaluations + 1) * FORWARD
-    tokens = (steps * settings.batch_size + looked) * min(mean_length, settings.max_length)
-    seconds = tokens / pace if pace else None
-    basis = f"from {count} earlier runs of this model on this machine" if pace else "no run of this model was measured here yet"
+    steps = optimizer_steps(settings, computed)
+    by_answers = hasattr(settings, "max_answer")
+    pace, count = _pace(home, model, method, by_answers)
+    looked = 0 if by_answers else held * (settings.evaluations + 1) * FORWARD
+    each = 1.0 if by_answers else min(mean_length, settings.max_length) * settings.computed(1, 1)[1]
+    seconds = (steps * settings.batch_size + looked) * each / pace if pace else None
+    kind = "runs of this method" if count != 1 else "run of this method"
+    basis = (
+        f"from {count} earlier {kind} with this model here"
+        if pace
+        else "no run of this method with this model was measured here yet"
+    )
     fits = label(memory, here.memory_free)
     rate = learning_rate(settings, weights)
     return Estimate(memory, here.memory_free, fits, steps, micro, rate, seconds, basis)
 
 
-def _pace(home: Home, model: Model) -> tuple[float | None, int]:
-    """Tokens per second that earlier runs of this model made, and how many runs that rests on."""
+def _pace(home: Home, model: Model, method: str, by_answers: bool) -> tuple[float | None, int]:
+    """Tokens (or answers) a second that earlier runs of a method with this model made, and how many runs that rests on."""
     paces = []
     for run in runs.page(home, LOOKED_AT):
         start = models.get(home, run.request.get("model_id", 0)) if run.kind == "train" else None
-        if start is None or model.id not in (start.id, start.base_id):
+        if start is None or run.request["method"] != method or not {start.id, start.base_id} & {model.id, model.base_id} - {None}:
             continue
         latest = events.latest(home, run.id)
         if "tokens" in latest and "training_seconds" in latest and latest["training_seconds"][1] > 1:
-            paces.append(latest["tokens"][1] / latest["training_seconds"][1])
+            answers = latest["tokens"][0] * run.recipe.settings["batch_size"]
+            paces.append((answers if by_answers else latest["tokens"][1]) / latest["training_seconds"][1])
     return (sorted(paces)[len(paces) // 2], len(paces)) if paces else (None, 0)

@@ -30,6 +30,10 @@ class RewardSettings(LoraSettings, CommonSettings):
         0.01, "Pull of the rewards towards a mean of 0 (Eisenstein et al. 2023); 0 is none", low=0, high=10, group="Preference"
     )
 
+    def computed(self, rows: int, longest: int) -> tuple[int, int]:
+        """Both answers of a pair are computed."""
+        return rows, 2 * longest
+
 
 def train(training: Training) -> Trained:
     """Fit the Bradley-Terry model to the pairs: P(chosen is better) = sigmoid(reward of chosen - reward of rejected - margin)."""

@@ -61,6 +61,10 @@ class RolloutSettings(RewardedSettings, LoraSettings, CommonSettings):
     iterations: int = setting(1, "Updates on each batch of answers", low=1, high=100, group="Update")
     epsilon: float = setting(0.2, "How far the policy's ratio may leave 1 in an update", low=0.001, high=1, group="Update")
 
+    def computed(self, rows: int, longest: int) -> tuple[int, int]:
+        """Each prompt is answered several times."""
+        return rows * self.answers, longest + self.max_answer
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -117,8 +121,7 @@ def ready(training: Training, material: Asked) -> running.Ready:
             f"batch_size is {settings.batch_size} answers and each prompt gets {settings.answers}: "
             f"take a multiple, such as {settings.answers * max(1, settings.batch_size // settings.answers)}."
         )
-    rows = len(material.train) * settings.answers
-    return running.ready(training, rows, material.longest + settings.max_answer)
+    return running.ready(training, *settings.computed(len(material.train), material.longest))
 
 
 def arguments(training: Training, material: Asked) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Figures that stand still, in Plotly. Curves of a run, which move while they are watched, are in curves.py."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -53,3 +53,30 @@ def histogram(
         yaxis={"title": "rows", "fixedrange": True, "tickformat": ",d", "rangemode": "tozero"},
     )
     st.plotly_chart(figure, key=key, config=CONFIG, alt=alt)
+
+
+def calibration(bins: Sequence[tuple[float, Mapping[str, float]]], *, key: str, error: float, height: int = 260) -> None:
+    """Draw how often a model is right (value, low, high, n) at each confidence from 0.5 to 1; on the diagonal it means what it says."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    figure.add_scatter(x=[0.5, 1], y=[0.5, 1], mode="lines", line_dash="dot", name="means what it says", hoverinfo="skip")
+    rights = [right for _, right in bins]
+    figure.add_scatter(
+        x=[confidence for confidence, _ in bins],
+        y=[right["value"] for right in rights],
+        error_y={
+            "type": "data", "symmetric": False, "array": [r["high"] - r["value"] for r in rights],
+            "arrayminus": [r["value"] - r["low"] for r in rights],
+        },
+        mode="markers", marker_size=9, name="this model", text=[f"{r['n']:,} pairs" for r in rights],
+        hovertemplate="says %{x:.0%}, right %{y:.0%}, %{text}<extra></extra>",
+    )  # fmt: skip
+    figure.update_layout(
+        height=height, margin={"l": 0, "r": 8, "t": 32, "b": 0}, legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+        xaxis={"title": "how sure it is", "tickformat": ".0%", "range": [0.48, 1.02], "fixedrange": True},
+        yaxis={"title": "how often it is right", "tickformat": ".0%", "range": [0, 1.05], "fixedrange": True},
+    )  # fmt: skip
+    told = "; ".join(f"{confidence:.0%} sure, right {right['value']:.0%}" for confidence, right in bins)
+    st.plotly_chart(figure, key=key, config=CONFIG, alt=f"Calibration, mean error {error:.1%}: {told}")
+    st.caption(f"Calibration: on average its confidence is off by {error:.1%}.")

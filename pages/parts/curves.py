@@ -19,6 +19,7 @@ from storage.records import Run
 
 DASHES = ("solid", "dashed", "dotted")  # lines differ in their dash too: the colour is never the only sign
 GRID = {"left": 8, "right": 16, "top": 36, "bottom": 8, "containLabel": True}
+PART = "reward_part_"
 POINTS = 2000  # most points of one series that are sent to a browser
 DENSE = 30  # points from which a line is smoothed, and its points are no longer marked one by one
 SLOW_FROM = 20_000  # from so many steps on, reading a curve takes long enough to do it less often than every second
@@ -37,6 +38,12 @@ class Panel:
 
 PANELS = (
     Panel(
+        "Reward",
+        ("reward", "eval_reward"),
+        "What answers are worth: those drawn while training, and greedy ones to held-out prompts. Both should rise. Reward that "
+        "rises in training alone, or answers that read badly, mean that the reward has been fooled.",
+    ),
+    Panel(
         "Loss",
         ("loss", "eval_loss"),
         "How surprised the model is by the wanted answers. Both lines should fall. When the held-out loss turns up while the "
@@ -47,6 +54,37 @@ PANELS = (
         ("token_accuracy", "eval_token_accuracy", "eval_mean_token_accuracy"),
         "Share of the wanted tokens that the model would have chosen itself. It rises as the loss falls.",
     ),
+    Panel(
+        "Pairs told apart",
+        ("preference_accuracy", "eval_preference_accuracy"),
+        "Share of pairs in which the chosen answer is ahead. A half is guessing.",
+    ),
+    Panel(
+        "Lead of the chosen answer",
+        ("reward_margin", "eval_reward_margin"),
+        "By how much the chosen answer is ahead of the other one.",
+    ),
+    Panel(
+        "Rewards of both answers",
+        ("reward_chosen", "reward_rejected"),
+        "How much likelier than at the start each answer has become. When both fall, the chosen answers are unlearnt as well: "
+        "raise beta, or add the loss on the chosen answers.",
+    ),
+    Panel("Log-probability of both answers", ("logp_chosen", "logp_rejected"), "Of the whole answer, in nats."),
+    Panel(
+        "Divergence from the start",
+        ("kl", "kl_answer"),
+        "How far the model has moved from where it began. A rise without more reward is drift: raise beta.",
+    ),
+    Panel(
+        "Where the time of a step goes",
+        ("seconds_generation", "seconds_scoring", "seconds_update", "seconds_reward"),
+        "Drawing answers, reading their log-probabilities, the update, and the reward.",
+    ),
+    Panel("Tokens of an answer", ("answer_tokens",), "Mean length. A steady rise may mean that the reward pays for length."),
+    Panel("Answers cut off", ("answers_cut",), "Share that did not end by themselves within max_answer tokens."),
+    Panel("Groups alike", ("groups_alike",), "Share of prompts whose answers all earned the same: nothing is learnt from them."),
+    Panel("Clipped", ("clipped",), "Share of tokens whose update was held back."),
     Panel(
         "Gradient norm",
         ("gradient_norm",),
@@ -66,6 +104,22 @@ PANELS = (
     ),
 )
 NAMES = {
+    "reward": "drawn in training",
+    "eval_reward": "held-out, greedy",
+    "preference_accuracy": "training",
+    "eval_preference_accuracy": "held-out",
+    "reward_margin": "training",
+    "eval_reward_margin": "held-out",
+    "reward_chosen": "chosen",
+    "reward_rejected": "rejected",
+    "logp_chosen": "chosen",
+    "logp_rejected": "rejected",
+    "kl": "per token",
+    "kl_answer": "per answer",
+    "seconds_generation": "generation",
+    "seconds_scoring": "scoring",
+    "seconds_update": "update",
+    "seconds_reward": "reward",
     "loss": "training",
     "eval_loss": "held-out",
     "token_accuracy": "training",
@@ -95,7 +149,10 @@ def panels(home: Home, run: Run) -> list[Panel]:
     """The charts for which this run has values: the known ones in their order, then a chart each for every other series."""
     there = set(events.latest(home, run.id)) - NOT_CURVES
     known = [panel for panel in PANELS if there & set(panel.series)]
-    rest = sorted(there - {name for panel in PANELS for name in panel.series})
+    parts = tuple(sorted(name for name in there if name.startswith(PART)))
+    if parts:
+        known.insert(1, Panel("Parts of the reward", parts, "What each term of the sum gives, before its weight."))
+    rest = sorted(there - {name for panel in PANELS for name in panel.series} - set(parts))
     return known + [Panel(name.replace("_", " "), (name,), "") for name in rest]
 
 
@@ -138,7 +195,10 @@ def lines_of(home: Home, run: Run, panel: Panel, weight: float = 0.0) -> list[Li
     """The lines of one run in a chart. With ``weight`` above 0 dense series are smoothed, the measured values faint behind."""
     told = []
     for style, series in zip(DASHES * 2, panel.series, strict=False):
-        points, called = read(home, run, series), NAMES.get(series, panel.title)
+        points, called = (
+            read(home, run, series),
+            NAMES.get(series, series.removeprefix(PART) if series.startswith(PART) else panel.title),
+        )
         if weight and panel.noisy and len(points) > DENSE:
             told.append(Line(called, points, style, faint=True))
             points = smooth(points, weight)

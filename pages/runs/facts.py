@@ -92,6 +92,8 @@ def next_step(run: Run, rate: float) -> Step | None:
     if run.failure == "not a number":
         lower = {"set": f"learning_rate={rate / 3:.2g}"} if rate else {}
         return Step(train, "Run again with a lower learning rate", replay, {**again, **lower})
+    if run.failure == "bad reward":
+        return Step(train, "Mend the reward and run again", replay, again)
     if run.failure == "disk full":
         return Step("models", "See what takes space", ":material/hard_drive:")
     if run.failure in ("bad data", "damaged"):

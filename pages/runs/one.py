@@ -6,7 +6,7 @@ import streamlit as st
 
 from engine.jobs import health, submit
 from pages.parts import confirm, go, messages, queue
-from pages.runs import facts, progress, view
+from pages.runs import facts, outcome, progress, view
 from pages.runs.facts import Facts
 from storage import events
 from storage.home import Home
@@ -58,6 +58,7 @@ def details(home: Home, drawn: Run) -> None:
             view.result(facts.gather(home, run))
             view.log(home, run)
             return
+        outcome.draw(run)
         tabs = dict(zip(TABS, st.tabs(TABS, key="show", bind="query-params"), strict=True))
         draw = {
             "Curves": lambda: progress.curves_of(home, health.view(home, run)),

@@ -94,6 +94,13 @@ def _figures(home: Home, now: RunView) -> None:
     shown = [
         ("Training loss", _figure(latest["loss"][1], "not a number")),
         ("Held-out loss", _figure(held_out, "–")),
+    ]
+    if "reward" in latest:  # what the loss of reinforcement learning is says little
+        shown = [
+            ("Reward", _figure(latest["reward"][1], "not a number")),
+            ("Reward held out", _figure(latest.get("eval_reward", (0, None))[1], "–")),
+        ]
+    shown += [
         ("Step", f"{now.step:,} of {now.steps:,}" if now.steps else f"{now.step:,}"),
     ]
     if tokens and seconds:

@@ -18,6 +18,7 @@ TITLES = {
     "disk full": "The disk was full",
     "not a number": "The loss stopped being a number",
     "nothing to learn": "No answer was good enough to learn from",
+    "bad reward": "Your own reward gave no number",
     "bad data": "The data cannot be used",
     "damaged": "Something stored is damaged",
     "unreachable": "The hub could not be reached",

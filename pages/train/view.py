@@ -16,6 +16,7 @@ from pages.train.preview import Seen
 from storage.home import Home
 from storage.records import Dataset, Model
 
+SIDES = ("chosen", "rejected")
 FITS = {
     "fits": Badge("Fits", ":material/check_circle:", "green"),
     "tight": Badge("Tight", ":material/warning:", "orange"),
@@ -54,13 +55,19 @@ def lengths(method: Method, seen: Seen, settings: Mapping[str, Any]) -> None:
     if not cuts:
         st.caption(f":material/check_circle: The rows are joined and cut into blocks of {limit:,} tokens. Nothing is lost.")
     elif told.cut:
+        lost = "are not asked" if asks(method) else "lose their end"
         st.warning(
-            f"{words.plural(told.cut, 'row')} ({told.cut / told.rows:.1%}) are longer than {limit:,} tokens and lose their end. "
+            f"{words.plural(told.cut, 'row')} ({told.cut / told.rows:.1%}) are longer than {limit:,} tokens and {lost}. "
             f"A maximum length of {told.longest:,} keeps everything, at the price of memory.",
             icon=":material/content_cut:",
         )
     else:
         st.caption(":material/check_circle: Nothing is cut.")
+
+
+def asks(method: Method) -> bool:
+    """Whether a method lets the model answer the rows itself."""
+    return "prompt" in method.shapes
 
 
 def joins(method: Method) -> bool:
@@ -72,10 +79,16 @@ def example(seen: Seen) -> None:
     """Draw the first row as the model reads it, with what carries loss."""
     if seen.preview is None:
         return
-    st.subheader("The first row as the model reads it")
+    st.subheader(
+        "The first row as the model reads it" if len(seen.preview.examples) == 1 else "The first pair as the model reads it"
+    )
     if seen.preview.template == "standard":
         st.caption(":material/info: This tokenizer brings no chat template, so the standard one (ChatML) is used.")
-    mask.draw(seen.preview.example, key="train_mask", name="The first row; marked parts carry loss")
+    for place, side in enumerate(seen.preview.examples):
+        name = f"The {SIDES[place]} answer" if len(seen.preview.examples) > 1 else "The first row"
+        if len(seen.preview.examples) > 1:
+            st.caption(f"**{SIDES[place].capitalize()}**")
+        mask.draw(side, key=f"train_mask_{place}", name=f"{name}; marked parts carry loss")
 
 
 def plan(
@@ -98,7 +111,7 @@ def plan(
     except TemperError:  # it is told beside the button that it keeps from being pressed
         st.caption("Mend the settings to see memory, time and batching.")
         return True
-    needed = estimate.estimate(home, model, values, rows, mean, longest)
+    needed = estimate.estimate(home, model, method.name, values, rows, mean, longest)
     badge = FITS[needed.fits]
     lines = {
         "Memory": f"{badge.markdown}  about {words.size(needed.memory)} of {words.size(needed.available)} free",
@@ -121,7 +134,9 @@ def plan(
 def steps_line(method: Method, values: Any, steps: int, rows: int) -> str:
     """How the number of steps comes about."""
     what, held = "block" if joins(method) else "row", arguments.held_out(values, rows)
-    told = f"{steps:,} of {words.plural(values.batch_size, what)} each"
+    each, several = "answer" if asks(method) else what, values.computed(1, 1)[0]
+    answers = f", {several} to each prompt" if several > 1 else ""
+    told = f"{steps:,} of {words.plural(values.batch_size, each)} each{answers}"
     if not values.steps:
         told += f": {values.epochs:g} times over {words.plural(rows - held, what)}"
     return told + (f"; {words.count(held)} held out" if held else "")
