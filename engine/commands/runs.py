@@ -1,18 +1,13 @@
-"""``train``, ``measure``, ``judge``, ``sample`` and ``runs list | show | log | stop | resume | again | wait | reorder``."""
+"""``runs list | show | log | stop | resume | again | wait | reorder``."""
 
 import argparse
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from engine import keys
 from engine.commands import output
-from engine.errors import BadInput, RunFailed, TryLater, UnreadableFile
+from engine.errors import BadInput, RunFailed, TryLater
 from engine.jobs import health, submit, supervisor
-from engine.methods import METHODS
-from engine.rewards import samples
 from storage import events, models, runs
 from storage.home import Home
 from storage.records import LIVE, Run
@@ -23,59 +18,6 @@ PATIENCE = 25  # looks without an engine until the waiting ends
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
     """Declare the commands."""
-    train = commands.add_parser("train", parents=[common], help="queue a training run")
-    train.add_argument("--method", required=True, choices=list(METHODS))
-    train.add_argument("--model", required=True, help="the model to start from: name or #id")
-    train.add_argument("--data", required=True, help="the data set: name, name@version or #id")
-    train.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the method; may be repeated")
-    train.add_argument("--name", help="name of the model that comes out")
-    train.add_argument("--seed", type=int, default=0)
-    train.add_argument("--dtype", default="auto", choices=("auto", "float32", "bfloat16"))
-    train.add_argument("--wait", action="store_true", help="wait for the end; exit code 4 when it fails")
-    train.set_defaults(command=_train)
-    measure = commands.add_parser("measure", parents=[common], help="score a model on a data set whose rows carry checks")
-    measure.add_argument("model")
-    measure.add_argument("--data", required=True)
-    measure.add_argument("--against", help="another model, for the paired difference")
-    measure.add_argument("--limit", type=int, help="only this many rows, a fixed random choice")
-    measure.add_argument("--max-tokens", type=int, help="the longest answer in tokens; what goes on is cut")
-    measure.set_defaults(command=_measure)
-    judge = commands.add_parser("judge", parents=[common], help="make preference pairs: a model answers twice, a judge compares")
-    judge.add_argument("model", help="the model that answers: name or #id")
-    judge.add_argument("--data", required=True, help="the prompts")
-    judge.add_argument("--name", required=True, help="name of the data set of pairs that comes out")
-    judge.add_argument("--address", required=True, help="an OpenAI-compatible address, up to and with /v1")
-    judge.add_argument("--judge", required=True, help="the judge's name at that address")
-    judge.add_argument("--key", action="store_true", help="read the judge's key from standard input, and keep it for you alone")
-    judge.add_argument(
-        "--revise", action="store_true", help="let the judge criticise and rewrite one answer to each prompt instead"
-    )
-    judge.add_argument("--principles", metavar="FILE", help="what makes an answer the better one, a line each")
-    _add_drawing(judge)
-    judge.set_defaults(command=_judge)
-    sample = commands.add_parser(
-        "sample", parents=[common], help="let a model answer each prompt several times, and keep the answers"
-    )
-    sample.add_argument("model", help="the model that answers: name or #id")
-    sample.add_argument("--data", required=True, help="the prompts")
-    sample.add_argument("--name", required=True, help="name of the data set that comes out")
-    sample.add_argument("--answers", type=int, default=4, help="answers to each prompt")
-    sample.add_argument(
-        "--keep", default="all", choices=list(samples.KEEPS), help="; ".join(f"{k}: {v}" for k, v in samples.KEEPS.items())
-    )
-    sample.add_argument("--reward", default="", help="what an answer is worth, like check + 0.2 * ended")
-    sample.add_argument("--reward-model", default="", help="the reward model that model stands for in the reward")
-    sample.add_argument(
-        "--reward-code", metavar="FILE", help="Python with the function reward(prompt, answer, row) that python stands for"
-    )
-    sample.add_argument("--address", default="", help="of the judge that judge stands for in the reward")
-    sample.add_argument("--judge", default="", help="the judge's name at that address")
-    sample.add_argument(
-        "--trust-anyway", action="store_true", help="though it does not beat the rule that the longer answer wins"
-    )
-    sample.add_argument("--least", type=float, default=0.0, help="with best: what an answer must be worth more than")
-    _add_drawing(sample)
-    sample.set_defaults(command=_sample)
     group = commands.add_parser("runs", help="look at runs, stop and resume them").add_subparsers(required=True, metavar="WHAT")
     listed = group.add_parser("list", parents=[common], help="runs, newest first")
     listed.add_argument("--limit", type=int, default=50)
@@ -103,19 +45,6 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", comm
     order.set_defaults(command=_of_run(_reorder))
 
 
-def _add_drawing(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--limit", type=int, help="only this many prompts, a fixed random choice")
-    command.add_argument("--temperature", type=float, default=1.0)
-    command.add_argument("--top-p", type=float)
-    command.add_argument("--max-tokens", type=int, help="the longest answer in tokens")
-    command.add_argument("--seed", type=int, default=0)
-    command.add_argument("--wait", action="store_true", help="wait for the end; exit code 4 when it fails")
-
-
-def _drawing(given: argparse.Namespace) -> dict[str, Any]:
-    return {name: getattr(given, name) for name in ("temperature", "top_p", "max_tokens", "seed")}
-
-
 def pairs(option: str, given: list[str]) -> dict[str, str]:
     """What was written as KEY=VALUE; BadInput for what was not."""
     found = {}
@@ -139,14 +68,6 @@ def _of_run(act: Callable[[Home, argparse.Namespace], int]) -> Callable[[Home, a
     return command
 
 
-def _train(home: Home, given: argparse.Namespace) -> int:
-    run = submit.train(
-        home, method=given.method, model=given.model, dataset=given.data, settings=pairs("--set", given.set),
-        name=given.name, seed=given.seed, dtype=given.dtype,
-    )  # fmt: skip
-    return queued(home, run, given)
-
-
 def _again(home: Home, given: argparse.Namespace) -> int:
     return queued(home, submit.again(home, given.run, pairs("--set", given.set)), given)
 
@@ -158,54 +79,6 @@ def queued(home: Home, run: Run, given: argparse.Namespace) -> int:
         return _finish(home, run.id, given.json)
     _print(home, run, given.json)
     return 0
-
-
-def _measure(home: Home, given: argparse.Namespace) -> int:
-    run = submit.measure(
-        home, model=given.model, dataset=given.data, against=given.against, limit=given.limit, max_tokens=given.max_tokens
-    )
-    supervisor.ensure(home)
-    ended = wait(home, run.id)
-    _raise_if_failed(ended)
-    if given.json:
-        output.as_json(ended.summary)
-        return 0
-    s = ended.summary
-    print(f"{ended.name}: {s['value']:.3f} (95 % interval {s['low']:.3f} to {s['high']:.3f}, n = {s['n']})")
-    if s.get("difference"):
-        d = s["difference"]
-        print(
-            f"difference to {given.against}: {d['value']:+.3f} (95 % interval {d['low']:+.3f} to {d['high']:+.3f}, the same {d['n']} items)"
-        )
-    return 0
-
-
-def _judge(home: Home, given: argparse.Namespace) -> int:
-    lines = _text(given.principles, "a principle a line").splitlines()
-    if given.key:
-        keys.save(home, keys.JUDGE, sys.stdin.readline())
-    run = submit.judge(
-        home, model=given.model, dataset=given.data, address=given.address, judge=given.judge, name=given.name, principles=lines, revise=given.revise,
-        limit=given.limit, sampling=_drawing(given),
-    )  # fmt: skip
-    return queued(home, run, given)
-
-
-def _text(path: str | None, holds: str) -> str:
-    """What a text file holds, nothing where none is named."""
-    try:
-        return Path(path).read_text(encoding="utf-8") if path else ""
-    except (OSError, UnicodeDecodeError) as problem:
-        raise UnreadableFile(f"{path} cannot be read ({problem}). Give a text file with {holds}.") from None
-
-
-def _sample(home: Home, given: argparse.Namespace) -> int:
-    run = submit.sample(
-        home, model=given.model, dataset=given.data, name=given.name, answers=given.answers, keep=given.keep, rewards=given.reward,
-        reward_code=_text(given.reward_code, "a function reward"), judge_address=given.address, judge=given.judge,
-        reward_model=given.reward_model, trust_anyway=given.trust_anyway, least=given.least, limit=given.limit, sampling=_drawing(given),
-    )  # fmt: skip
-    return queued(home, run, given)
 
 
 def wait(home: Home, run_id: int) -> Run:
@@ -242,7 +115,8 @@ def _watch(home: Home, run_id: int) -> Run:
         time.sleep(LOOK)
 
 
-def _raise_if_failed(run: Run) -> None:
+def raise_if_failed(run: Run) -> None:
+    """RunFailed, with the reason and what to do next, for a run that ended badly."""
     if run.status != "succeeded":
         raise RunFailed(f"Run {run.id} {run.status}: {run.reason} {run.next_step or ''}".strip(), run.failure or "killed")
 
@@ -250,7 +124,7 @@ def _raise_if_failed(run: Run) -> None:
 def _finish(home: Home, run_id: int, as_json: bool) -> int:
     run = wait(home, run_id)
     _print(home, run, as_json)
-    _raise_if_failed(run)
+    raise_if_failed(run)
     return 0
 
 

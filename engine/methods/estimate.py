@@ -61,7 +61,7 @@ def estimate(home: Home, model: Model, method: str, settings: Any, rows: int, me
     micro = rows_at_once(settings, weights, length, here.memory)
     memory = training_bytes(weights, settings.tuning, micro * length)
     steps = optimizer_steps(settings, computed)
-    by_answers = hasattr(settings, "max_answer")
+    by_answers = settings.computed(1, 1)[0] > 1
     pace, count = _pace(home, model, method, by_answers)
     looked = 0 if by_answers else held * (settings.evaluations + 1) * FORWARD
     each = 1.0 if by_answers else min(mean_length, settings.max_length) * settings.computed(1, 1)[1]
