@@ -1,15 +1,18 @@
 """``make bench``: what is claimed about speed, measured on this machine and printed as ratios.
 
-usage: python -m benchmarks [overhead | launch | batching | pages] ...
+usage: python -m benchmarks [overhead | overhead-dpo | overhead-grpo | memory | launch | batching | pages] ...
 """
 
 import sys
 
+from benchmarks import memory, training
 from benchmarks import pages as page_times
-from benchmarks import training
 
 PARTS = {
     "overhead": training.overhead,
+    "overhead-dpo": lambda: training.overhead("dpo"),
+    "overhead-grpo": lambda: training.overhead("grpo"),
+    "memory": memory.peak,
     "launch": training.launch,
     "batching": training.batching,
     "pages": page_times.reruns,

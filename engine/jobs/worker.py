@@ -31,6 +31,8 @@ def warm_up() -> None:
     import peft  # noqa: F401
     import polars  # noqa: F401
 
+    import engine.methods.preference_trainers
+    import engine.methods.rollout_trainers
     import engine.methods.trainer  # noqa: F401
 
 
