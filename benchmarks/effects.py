@@ -44,6 +44,7 @@ class Measure:
 STYLE = Measure("pocket-style-held-out", "wins by the preferred style", wins=True)
 INSTRUCTIONS = Measure("pocket-instructions-held-out", "instructions followed")
 SUMS = Measure("pocket-sums-held-out", "sums right")
+TOOLS = Measure("pocket-tool-questions-held-out", "questions for tools answered")
 ISLE = Measure("pocket-far-isle-questions", "facts of the new domain, closed book")
 
 
@@ -68,7 +69,7 @@ class Effect:
 PAIRS = {"learning_rate": 5e-4, "epochs": 2, "beta": 0.5, "sft_weight": 1}
 ISLE_SETTINGS = {"epochs": 3, "batch_size": 4, "learning_rate": 6e-4, "replay": "pocket-instructions"}
 EFFECTS = (
-    Effect("sft", "pocket-instructions", (INSTRUCTIONS,), "at least 80 %", start="pocket"),
+    Effect("sft", "pocket-instructions", (INSTRUCTIONS,), "at least 80 %", start=pocket.NAME),
     Effect(
         "dpo", "pocket-preferences", (STYLE, INSTRUCTIONS), "at least 75 % wins, at most 5 points of instructions lost",
         settings=PAIRS,
@@ -78,6 +79,11 @@ EFFECTS = (
     Effect("ppo", "pocket-sums", (SUMS,), "at least 15 points, at most 10 nats"),
     Effect("rloo", "pocket-sums", (SUMS,), "at least 15 points, at most 10 nats"),
     Effect("grpo", "pocket-sums", (SUMS,), "at least 15 points, at most 10 nats"),
+    Effect("sft", "pocket-tools", (TOOLS,), "calls tools at all", variant=" with tools"),
+    Effect(
+        "grpo", "pocket-tool-questions", (TOOLS,), "calls them better", start="sft with tools", settings={"max_answer": 128},
+        variant=" with tools",
+    ),
     Effect("rejection", "pocket-sums", (SUMS,), "at least 8 points"),
     Effect(
         "pretrain", "pocket-far-isle", (ISLE, INSTRUCTIONS), "from at most 10 % to at least 50 %, at most 5 points lost elsewhere",
@@ -106,27 +112,37 @@ def seconds(run: Run) -> float:
     return (datetime.fromisoformat(run.ended_at) - datetime.fromisoformat(run.started_at)).total_seconds()
 
 
+def called(effect: Effect, seed: int) -> str:
+    """The name of an effect's run, and of the model it makes."""
+    return f"{effect.name.replace(' ', '-')}-{seed}"
+
+
+def began(effect: Effect, seed: int) -> str:
+    """The model that an effect begins with: the base, or what another effect made with the same seed."""
+    return effect.start if effect.start == pocket.NAME else f"{effect.start.replace(' ', '-')}-{seed}"
+
+
+def ran(home: Home, effect: Effect, seed: int) -> Run | None:
+    """The run of an effect that is there already."""
+    return next((run for run in runs.page(home, 1000) if run.name == called(effect, seed)), None)
+
+
 def trained(home: Home, effect: Effect, seed: int) -> Run:
     """The run of an effect with one seed; what it begins with is trained first where it is not there yet."""
-    start = effect.start
-    if start == FINE_TUNED:
-        start = f"{FINE_TUNED}-{seed}"
-        if not any(run.name == start for run in runs.page(home, 1000)):
-            trained(home, EFFECTS[0], seed)
-    name = f"{effect.name.replace(' ', '-')}-{seed}"
+    first = next((each for each in EFFECTS if each.name == effect.start), None)
+    if first and not ran(home, first, seed):
+        trained(home, first, seed)
     sets = [word for key, value in effect.settings.items() for word in ("--set", f"{key}={value}")]
     told = command(
-        home, "train", "--method", effect.method, "--model", start, "--data", effect.data, "--name", name, "--seed", str(seed),
-        *sets, "--wait",
+        home, "train", "--method", effect.method, "--model", began(effect, seed), "--data", effect.data, "--name",
+        called(effect, seed), "--seed", str(seed), *sets, "--wait",
     )  # fmt: skip
     return ended(home, submit.find(home, told["id"]))
 
 
 def show(home: Home, effect: Effect, seed: int) -> dict[str, Any]:
     """Train with one seed, measure what it changed, print it, and give it back."""
-    known = next((r for r in runs.page(home, 1000) if r.name == f"{effect.name}-{seed}"), None)
-    run = known or trained(home, effect, seed)
-    start = "pocket" if effect.start == "pocket" else f"{effect.start}-{seed}"
+    run = ran(home, effect, seed) or trained(home, effect, seed)
     found: dict[str, Any] = {
         "method": effect.name, "data": effect.data, "seed": seed, "claim": effect.claim, "settings": dict(effect.settings),
         "steps": run.summary["steps"], "seconds": round(seconds(run)), "measured": [],
@@ -135,7 +151,7 @@ def show(home: Home, effect: Effect, seed: int) -> dict[str, Any]:
         if key in run.summary:
             found[key] = run.summary[key]
     for measure in effect.measures:
-        told = command(home, "measure", f"#{run.summary['model_id']}", "--data", measure.data, "--against", start)
+        told = command(home, "measure", f"#{run.summary['model_id']}", "--data", measure.data, "--against", began(effect, seed))
         scores = {
             key: _score(value) for key, value in (("after", told), ("before", told["against"]), ("gain", told["difference"]))
         }
@@ -217,7 +233,7 @@ def main() -> int:
     with lab() as home:
         for seed in range(chosen.first, chosen.first + chosen.seeds):
             for effect in EFFECTS:
-                if not chosen.methods or effect.method in chosen.methods:
+                if not chosen.methods or {effect.method, effect.name} & set(chosen.methods):
                     print(f"== {effect.name}, seed {seed}; claimed: {effect.claim}", flush=True)
                     found = show(home, effect, seed)
                     if chosen.record:

@@ -6,7 +6,8 @@ from typing import Any
 
 from engine.data import dialogues
 from engine.data.shapes import SHAPES, UnusableRow, pack, unpack
-from engine.errors import WrongShape
+from engine.errors import BadInput, WrongShape
+from engine.tools.table import specifications
 
 Row = dict[str, Any]
 TRUTH = {1: True, 0: False, "true": True, "false": False, "1": True, "0": False}
@@ -46,7 +47,7 @@ FORMATS = (
         {"prompt": ("question", "query"), "completion": ("answer", "response")}, {"context": ("context",), "system": ("system",)},
     ),
     Format("input / output", "prompt_completion", {"prompt": ("input",), "completion": ("output",)}, {"system": ("system",)}),
-    Format("prompts", "prompt", {"prompt": PROMPTS}, {"context": ("input",), "system": ("system",)}),
+    Format("prompts", "prompt", {"prompt": PROMPTS}, {"context": ("input",), "system": ("system",), "tools": ("tools",)}),
     Format("text", "text", {"text": ("text", "content", "document")}),
 )  # fmt: skip
 
@@ -161,7 +162,7 @@ class Layout:
             result["prompt"], result["completion"] = result["prompt"][:-1], result["prompt"][-1:]
         if "label" in self.columns:
             result["label"] = truth(row.get(self.columns["label"]))
-        return result
+        return result | self._tools(row) if self.shape == "prompt" else result
 
     def _conversation(self, row: Row) -> Row:
         if "messages" in self.columns:
@@ -172,12 +173,15 @@ class Layout:
                 if not isinstance(turns, list):
                     raise UnusableRow(f"`{self.columns[part]}` is missing.")
             result = {"messages": asked + answer}
+        return result | self._tools(row)
+
+    def _tools(self, row: Row) -> Row:
+        """The tools that a row offers, ours by their names alone or any by their specifications, as JSON text."""
         tools = unpack(row.get(self.columns.get("tools", "tools")))
-        if tools:
-            if not isinstance(tools, list):
-                raise UnusableRow("`tools` is not a list of tools.")
-            result["tools"] = pack(tools)
-        return result
+        try:
+            return {"tools": pack(specifications(tools))} if tools else {}
+        except BadInput as problem:
+            raise UnusableRow(str(problem)) from problem
 
     def _preference(self, row: Row) -> Row:
         if self.split:

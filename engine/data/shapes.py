@@ -44,7 +44,10 @@ SHAPES = {
             "unpaired", "Labelled answers", ("prompt", "completion", "label"), (), ("prompt", "completion"),
             "KTO: single answers, each good or bad",
         ),
-        Shape("prompt", "Prompts", ("prompt",), (), ("prompt",), "RL: prompts, with the columns that rewards and checks read"),
+        Shape(
+            "prompt", "Prompts", ("prompt",), ("tools",), ("prompt",),
+            "RL: prompts, with the columns that rewards and checks read and the tools that may be called",
+        ),
     )
 }  # fmt: skip
 

@@ -16,6 +16,8 @@ from engine.generation.answers import MAX_TOKENS, Sampling
 from engine.generation.weights import speaking, speaking_dtype
 from engine.methods import loading
 from engine.methods.method import Reporter
+from engine.tools import talk
+from engine.tools.talk import Talk
 from storage import evaluations
 from storage.home import Home
 from storage.records import Dataset, Evaluation, Interval, Model
@@ -143,7 +145,12 @@ class Asking:
         fingerprint = prints.fingerprint(base, adapter, prints.template_of(base, adapter).text, model.dtype)
         answers = self.answers(model, base, adapter)
         items = [
-            Scored(item.prompt, answer.text, scorers.score(item.check, answer.text, item.row), answer.ended)
+            Scored(
+                item.prompt,
+                answer.transcript if answer.calls else answer.text,
+                scorers.score(item.check, answer.text, item.row),
+                answer.ended,
+            )
             for item, answer in zip(self.read.items, answers, strict=True)
         ]
         score = intervals.of_scores([item.score for item in items])
@@ -172,7 +179,7 @@ class Asking:
         )  # fmt: skip
         return Subject(model, fingerprint, score, items, stored, time.monotonic() - begun)
 
-    def answers(self, model: Model, base: Path, adapter: Path | None) -> list[batch.Completion]:
+    def answers(self, model: Model, base: Path, adapter: Path | None) -> list[Talk]:
         """The model's answer to every item, in their order."""
         self.reporter.phase(f"loading {model.name}")
         tokenizer = loading.load_tokenizer(prints.tokenizer_folder(base, adapter))
@@ -187,8 +194,8 @@ class Asking:
                 self.reporter.phase(f"answering with {model.name}", done / total)
 
         weights = speaking(base, adapter)
-        return batch.complete(
-            weights, tokenizer, encoded, self.sampling,
+        return talk.complete(
+            weights, tokenizer, encoded, [{**item.row, "tools": item.tools} for item in self.read.items], self.sampling,
             progress=progress, stop=self.reporter.stop_requested, called=names.__getitem__,
         )  # fmt: skip
 

@@ -18,6 +18,9 @@ READING = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, 
 OUTSIDE = (sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH, sqlite3.SQLITE_PRAGMA)
 
 
+FAILURES = (sqlite3.Error, sqlite3.Warning, ValueError)  # of statements that cannot be run
+
+
 class Tables:
     """A database in memory made by the statements of ``setup``. sqlite3.Error when they cannot be run."""
 
@@ -59,7 +62,7 @@ def _score(check: Check, answer: str) -> float:
     try:
         wanted = tables.rows(check["value"])
         found = tables.rows(unfenced(answer, "sql", "sqlite").strip().rstrip(";"))
-    except (sqlite3.Error, sqlite3.Warning, ValueError):
+    except FAILURES:
         return 0.0
     finally:
         tables.close()
@@ -72,11 +75,11 @@ def _examine(check: Check) -> str | None:
         return problem or f"its setup must be the statements that make its tables, not {check['setup']!r}"
     try:
         tables = Tables(check["setup"])
-    except (sqlite3.Error, sqlite3.Warning, ValueError) as wrong:
+    except FAILURES as wrong:
         return f"its setup cannot be run: {wrong}"
     try:
         tables.rows(check["value"])
-    except (sqlite3.Error, sqlite3.Warning, ValueError) as wrong:
+    except FAILURES as wrong:
         return f"its value {check['value']!r} cannot be run on the tables: {wrong}"
     finally:
         tables.close()

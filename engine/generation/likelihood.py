@@ -8,8 +8,13 @@ from engine.generation.batch import answering
 TOKENS_AT_ONCE = 8_192
 
 
-def log_likelihoods(model: Any, prompts: Sequence[list[int]], answers: Sequence[list[int]]) -> list[float]:
-    """The log-probability in nats of each whole answer after its prompt, both as tokens, in their order."""
+def log_likelihoods(
+    model: Any, prompts: Sequence[list[int]], answers: Sequence[list[int]], chosen: Sequence[Sequence[bool]] | None = None
+) -> list[float]:
+    """The log-probability in nats of each whole answer after its prompt, both as tokens, in their order.
+
+    With ``chosen`` only those tokens of an answer count that the model chose, not what a tool told it.
+    """
     import torch
 
     found = [0.0] * len(prompts)
@@ -25,7 +30,8 @@ def log_likelihoods(model: Any, prompts: Sequence[list[int]], answers: Sequence[
             logits = model(input_ids=ids, attention_mask=mask, use_cache=False).logits[:, :-1].float()
             each = logits.log_softmax(-1).gather(-1, ids[:, 1:, None]).squeeze(-1)
             for place, i in enumerate(here):
-                found[i] = float(each[place, len(prompts[i]) - 1 : len(rows[i]) - 1].sum())
+                said = each[place, len(prompts[i]) - 1 : len(rows[i]) - 1]
+                found[i] = float((said * torch.tensor(chosen[i], device=said.device)).sum() if chosen else said.sum())
     return found
 
 

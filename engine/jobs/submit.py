@@ -13,7 +13,7 @@ from engine.evaluation import prompts
 from engine.evaluation.judge import PRINCIPLES
 from engine.generation.answers import Sampling
 from engine.jobs import rewarded, room
-from engine.methods import METHODS, loading
+from engine.methods import METHODS, loading, rollouts
 from engine.methods.method import Method, parse_settings, settings_of
 from engine.rewards import samples
 from storage import datasets, models, runs
@@ -47,6 +47,8 @@ def check(method: Method, dataset: Dataset, settings: Mapping[str, Any], start: 
         )
     if stored["tuning"] == "qlora":
         loading.check_four_bits()
+    if stored.get("generator") == "vllm":
+        rollouts.check_generator("vllm")
     if stored.get("fresh") and stored["tuning"] != "full":
         raise BadInput("Random weights (fresh) have to be trained in full. Set tuning to full, or fresh to false.")
     if start is None or start.kind != "adapter":

@@ -23,7 +23,7 @@ def train(training: Training) -> Trained:
     from engine.methods.rollout_trainers import Rloo
 
     settings = training.settings
-    material = rollouts.asked(training)
+    material = rollouts.asked(training, tools=False)
     training.reporter.phase("loading")
     ready = rollouts.ready(training, material)
     trainer = Rloo(

@@ -12,12 +12,15 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from trl import GRPOTrainer, RLOOTrainer
 
+from engine.generation.answers import Sampling
 from engine.methods import advantages as arithmetic
 from engine.methods import rollouts
 from engine.methods.rollouts import Asked
 from engine.methods.trainer import Watched
 from engine.rewards.recipe import Part
 from engine.rewards.table import Answer
+from engine.tools import talk
+from engine.tools.talk import Talk
 
 VALUE_HEAD = "value_head.safetensors"
 KL_CONTROL = "kl_control.json"
@@ -34,8 +37,13 @@ class Rollouts(Watched):
     def _reward(self, part: Part) -> Callable[..., list[float | None]]:
         """A part of the recipe as TRL calls it; it logs under the name of the part."""
 
-        def score(completions: list[Any], completion_ids: list[list[int]], place: list[int], **_: Any) -> list[float | None]:
+        def score(
+            completions: list[Any], completion_ids: list[list[int]], place: list[int], said: list[Talk] | None = None, **_: Any
+        ) -> list[float | None]:
             ends = {*self.eos_token_ids, self.processing_class.pad_token_id}  # type: ignore[attr-defined]
+            if said is not None:
+                rows = [self.material.rows[p] for p in place]
+                return part.score([Answer(r, t.text, t.tokens, t.ended) for r, t in zip(rows, said, strict=True)])
             return part.score(
                 [
                     Answer(self.material.rows[p], said[-1]["content"] or "", len(ids), bool(ids) and ids[-1] in ends)
@@ -72,7 +80,33 @@ class Rollouts(Watched):
 
 
 class Grpo(Rollouts, GRPOTrainer):
-    """Group relative policy optimisation (Shao et al. 2024) and its variants."""
+    """Group relative policy optimisation (Shao et al. 2024) and its variants; where rows have tools, the answers call them."""
+
+    def __init__(self, *args: Any, material: Asked, **kwargs: Any) -> None:
+        called = {"rollout_func": self._talked} if material.tools else {}
+        super().__init__(*args, material=material, **called, **kwargs)
+
+    def _generate_and_score_completions(self, inputs: Any) -> Any:
+        self.places = [row["place"] for row in inputs]
+        return super()._generate_and_score_completions(inputs)
+
+    def _talked(self, prompts: list[Any], trainer: Any) -> dict[str, Any]:
+        """An answer to the row at each of ``places``, with its calls; TRL's mask leaves out what the tools told."""
+        rows, ids = ([kept[p] for p in self.places] for kept in (self.material.rows, self.material.ids))
+        drawn = Sampling(
+            max_tokens=int(self.max_completion_length or 0), temperature=self.temperature, top_p=self.top_p,
+            seed=self.args.seed * 1_000_003 + self.state.global_step * 1_009 + self.accelerator.process_index,
+        )  # fmt: skip
+        model = self.accelerator.unwrap_model(self.model)
+        told = talk.complete(model, self.material.tokenizer, ids, rows, drawn)
+        calls = sum(t.calls for t in told)
+        figures = self._metrics["train" if self.model.training else "eval"]  # type: ignore[union-attr]
+        figures["tools/call_frequency"].append(calls / len(told))
+        figures["tools/failure_frequency"].append(sum(t.failures for t in told) / max(1, calls))
+        return {
+            "prompt_ids": ids, "completion_ids": [t.ids for t in told], "logprobs": None,
+            "env_mask": [[int(c) for c in t.chosen] for t in told], "said": told,
+        }  # fmt: skip
 
 
 class Rloo(Rollouts, RLOOTrainer):

@@ -1,5 +1,6 @@
 """What reinforcement learning methods have in common: prompts, answers of the model itself, and rewards for them."""
 
+import importlib.util
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,9 +18,20 @@ from engine.methods.running import Prompt
 from engine.rewards import recipe, sources
 from engine.rewards.recipe import Part
 from engine.rewards.table import Answer
+from engine.tools import talk
+from engine.tools.table import offered
+from engine.tools.talk import Talk
 
 LOOKED_AT = 64  # held-out prompts that are answered at each evaluation
 JUDGED = 200  # held-out prompts on which the end is measured
+
+
+GENERATORS = {
+    "auto": "vLLM where it is installed beside a CUDA GPU, else plain",
+    "plain": "The trained model itself answers",
+    "vllm": "vLLM answers, on the same GPU with weights brought up to date before each batch: several times faster",
+}
+VLLM_SHARE = 0.3  # of the GPU's memory
 
 
 @dataclass(frozen=True)
@@ -55,6 +67,7 @@ class RolloutSettings(RewardedSettings, LoraSettings, CommonSettings):
     max_answer: int = setting(64, "Longest answer in tokens; what goes on is cut there", low=1, high=131_072, group="Answers")
     temperature: float = setting(1.0, "How freely answers are drawn", low=0.01, high=10, group="Answers")
     top_p: float = setting(1.0, "Share of the likeliest tokens to draw from", low=0.01, high=1, group="Answers")
+    generator: str = setting("auto", "What computes the answers", choices=GENERATORS, group="Answers")
     beta: float = setting(
         0.02, "Weight of the divergence from the start, per token; 0 does without a reference", low=0, high=100, group="Reward"
     )
@@ -73,15 +86,23 @@ class Asked:
     train: Any  # rows of prompt (turns) and place (in ``rows``)
     rows: list[dict[str, Any]]
     held_out: list[dict[str, Any]]
-    held_out_ids: list[list[int]]
+    ids: list[list[int]]  # of each of ``rows``
     parts: tuple[Part, ...]
     tokenizer: Any
     longest: int
     prompts: list[Prompt]
+    tools: bool  # whether any row has some
+
+    def answered(self, model: Any, count: int, sampling: Sampling) -> list[Talk]:
+        """The model's answers to the first so many held-out prompts."""
+        rows = self.held_out[:count]
+        return talk.complete(model, self.tokenizer, self.ids[: len(rows)], rows, sampling)
 
 
-def asked(training: Training) -> Asked:
-    """The rows of a ``prompt`` data set. Prompts longer than ``max_length`` are left out, and the log says how many.
+def asked(training: Training, tools: bool = True) -> Asked:
+    """The rows of a ``prompt`` data set, where ``tools`` says so with tools that can be called.
+
+    Prompts longer than ``max_length`` are left out, and the log says how many.
 
     BadInput when the reward cannot be read, reads a column that is not there, or when no prompt is left.
     """
@@ -95,11 +116,12 @@ def asked(training: Training) -> Asked:
     recipe.needs(parts, frame.columns)
     tokenizer = loading.load_tokenizer(training.base)
     training.reporter.phase("tokenizing")
-    rows, ids = [], []
+    rows, ids, called = [], [], False
     for row in frame.iter_rows(named=True):
         row = shapes.restored(row, training.shape)
         row["prompt"] = [{"role": "user", "content": row["prompt"]}] if isinstance(row["prompt"], str) else row["prompt"]
-        tokens = batch.encode(tokenizer, row["prompt"])
+        called = called or _called(row, tools)
+        tokens = batch.encode(tokenizer, row["prompt"], row.get("tools"))
         if len(tokens) <= settings.max_length:
             rows.append(row)
             ids.append(tokens)
@@ -110,7 +132,20 @@ def asked(training: Training) -> Asked:
         raise BadInput(f"No prompt has at most {settings.max_length} tokens. Raise max_length.")
     shown = (Prompt(str(row["prompt"][-1]["content"]), i) for row, i in zip(rows, ids, strict=True))
     train = Dataset.from_list([{"prompt": row["prompt"], "place": held + i} for i, row in enumerate(rows[held:])])
-    return Asked(train, rows, rows[:held], ids[:held], parts, tokenizer, max(map(len, ids)), running.askable(training, shown))
+    return Asked(
+        train, rows, rows[:held], ids, parts, tokenizer, max(map(len, ids)), running.askable(training, shown), called
+    )  # fmt: skip
+
+
+def _called(row: dict[str, Any], tools: bool) -> bool:
+    """Whether the row has tools; BadInput where they cannot be run."""
+    if not row.get("tools"):
+        return False
+    if not tools:
+        raise BadInput(
+            "The prompts come with tools, which this method cannot run. Take GRPO or PPO, or leave out the column tools."
+        )
+    return bool(offered(row["tools"]))
 
 
 def ready(training: Training, material: Asked) -> running.Ready:
@@ -136,6 +171,34 @@ def arguments(training: Training, material: Asked) -> dict[str, Any]:
         "num_iterations": settings.iterations,
         "epsilon": settings.epsilon,
         "reward_weights": [part.weight for part in material.parts],
+        **_generator(settings.generator, material.longest + settings.max_answer),
+    }
+
+
+def check_generator(chosen: str) -> bool:
+    """Whether vLLM computes the answers. BadInput where it was asked for and cannot."""
+    missing = [
+        said
+        for there, said in (
+            (importlib.util.find_spec("vllm") is not None, "vLLM is not installed"),
+            (loading.device().name == "cuda", "there is no CUDA GPU"),
+        )
+        if not there
+    ]
+    if chosen == "vllm" and missing:
+        raise BadInput(f"generator is vllm, but {' and '.join(missing)}. Set it to plain, or to auto.")
+    return chosen != "plain" and not missing
+
+
+def _generator(chosen: str, longest: int) -> dict[str, Any]:
+    """What TRL is told about vLLM."""
+    if not check_generator(chosen):
+        return {}
+    return {
+        "use_vllm": True,
+        "vllm_mode": "colocate",
+        "vllm_gpu_memory_utilization": VLLM_SHARE,
+        "vllm_max_model_length": longest,
     }
 
 
@@ -147,9 +210,7 @@ def rewarded(material: Asked, rows: Sequence[dict[str, Any]], told: Sequence[Any
 
 def greedy(trainer: Any, material: Asked, count: int) -> list[float]:
     """The rewards of greedy answers to the first held-out prompts; those that no reward can judge are left out."""
-    told = batch.complete(
-        trainer.model, material.tokenizer, material.held_out_ids[:count], Sampling(max_tokens=trainer.max_completion_length)
-    )
+    told = material.answered(trainer.model, count, Sampling(max_tokens=trainer.max_completion_length))
     return [r for r in rewarded(material, material.held_out[:count], told) if r is not None]
 
 
@@ -159,14 +220,15 @@ def measured(training: Training, trainer: Any, material: Asked) -> dict[str, Any
         return {}
     rewards = greedy(trainer, material, JUDGED)
     drawn = Sampling(max_tokens=training.settings.max_answer, temperature=1.0, seed=training.seed)
-    prompts = material.held_out_ids[:JUDGED]
-    told = batch.complete(trainer.model, material.tokenizer, prompts, drawn)
+    prompts = material.ids[: len(material.held_out)][:JUDGED]
+    told = material.answered(trainer.model, JUDGED, drawn)
+    answers, chosen = [t.ids for t in told], [t.chosen for t in told]
     start = running.start(training)
     moved = [
         now - before
         for now, before in zip(
-            likelihood.log_likelihoods(trainer.model, prompts, [t.ids for t in told]),
-            likelihood.log_likelihoods(start, prompts, [t.ids for t in told]),
+            likelihood.log_likelihoods(trainer.model, prompts, answers, chosen),
+            likelihood.log_likelihoods(start, prompts, answers, chosen),
             strict=True,
         )
     ]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.errors import RunFailed
+from engine.errors import BadInput, RunFailed
 from engine.generation import batch
 from engine.generation.answers import Sampling
 from engine.rewards import recipe
@@ -68,7 +68,9 @@ def _block(drawing: Drawing, model: Any, tokenizer: Any, begin: int, reporter: A
 
     here = drawing.rows[begin : begin + BLOCK]
     asked = [row for row in here for _ in range(drawing.answers)]
-    prompts = [batch.encode(tokenizer, row["prompt"], row.get("tools")) for row in here]
+    if any(row.get("tools") for row in here):
+        raise BadInput("The prompts come with tools, which are not run where answers are sampled. Leave out the column tools.")
+    prompts = [batch.encode(tokenizer, row["prompt"]) for row in here]
     drawn = replace(drawing.sampling, seed=drawing.sampling.seed + begin)
     told = batch.complete(
         model, tokenizer, [ids for ids in prompts for _ in range(drawing.answers)], drawn, stop=reporter.stop_requested,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.samples import corpus, sums, tasks
+from engine.samples import calls, corpus, sums, tasks
 from engine.samples.facts import Fact
 from engine.samples.names import pools
 from engine.samples.tasks import Task
@@ -19,6 +19,7 @@ SEED = 20_26
 WORDINGS = 8  # of each new fact in the new-domain documents
 TELLINGS, PAGES = 30, 10  # documents about each subject of the new domain, and pages of questions
 STRICT = 500  # pairs about instructions that leave no room for friendliness
+TOOL_ROWS = (600, 800, 300)  # conversations for SFT, prompts for reinforcement learning, and prompts never trained on
 GENERAL = 1_000  # documents like those of the base's corpus
 
 
@@ -44,6 +45,11 @@ SAMPLES = (
     Sample("pocket-sums-held-out", "prompt", "Sums never trained on, each with its check"),
     Sample("pocket-questions", "prompt", "Questions without answers, for reinforcement learning by a reward model or a judge"),
     Sample("pocket-reading", "prompt", "Questions with the passage that answers them, for reinforcement learning with evidence"),
+    Sample("pocket-tools", "messages", "Conversations in which a calculator or a small table is asked, for SFT"),
+    Sample(
+        "pocket-tool-questions", "prompt", "Questions to be answered with a calculator and a table, for reinforcement learning"
+    ),
+    Sample("pocket-tool-questions-held-out", "prompt", "Questions for the tools never trained on, each with its check"),
     Sample("pocket-general", "text", "Documents like those the base was trained on, to replay beside a new domain"),
     Sample("pocket-far-isle", "text", "Documents about Far Isle, which the base has never seen"),
     Sample("pocket-far-isle-questions", "prompt", "Questions about Far Isle, to be answered from memory"),
@@ -166,6 +172,7 @@ def rows() -> dict[str, list[dict[str, Any]]]:
     strict = tasks.instructions(pool, world, later, STRICT, without=seen | frozenset(task.prompt for task in held_out))
     preferences = [_friendly(task, fact, rng) for task, fact in asked] + _plain(strict, later)
     later.shuffle(preferences)
+    taught, drilled_calls, held_calls = calls.sets(later, TOOL_ROWS)
     general = itertools.islice(corpus.documents(SEED + 2), GENERAL)
     closing = json.dumps({"kind": "contains", "value": tasks.FRIENDLY})
     return {
@@ -177,6 +184,9 @@ def rows() -> dict[str, list[dict[str, Any]]]:
         "pocket-sums-held-out": [_asked(task) for task in list(held_sums.values())[:300]],
         "pocket-questions": [{"prompt": task.prompt} for task, _ in open_questions],
         "pocket-reading": [_asked(task) for task in evidence],
+        "pocket-tools": [calls.told(asked) for asked in taught],
+        "pocket-tool-questions": [calls.posed(asked) for asked in drilled_calls],
+        "pocket-tool-questions-held-out": [calls.posed(asked) for asked in held_calls],
         "pocket-general": [{"text": text} for text in general],
         "pocket-far-isle": [{"text": text} for text in far_isle_documents(new(), rng)],
         "pocket-far-isle-questions": [_asked(task) for task in bare],

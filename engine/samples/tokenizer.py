@@ -2,20 +2,42 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 END_OF_TEXT, TURN_START, TURN_END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 
 # One newline ends each turn outside the {% generation %} mark; the end-of-turn token lies inside it, so that SFT
-# teaches the model to stop.
+# teaches the model to stop. Tools are told in a line each, and called as Qwen's models call them.
 CHAT_TEMPLATE = (
+    "{% if tools %}{{ '<|im_start|>system\n' }}"
+    "{% if messages[0]['role'] == 'system' %}{{ messages[0]['content'] + '\n' }}{% endif %}"
+    "{% for tool in tools %}{% set f = tool['function'] %}"
+    "{{ f['name'] + '(' + f['parameters']['properties'].keys() | join(', ') + '): ' + f['description'] + '\n' }}{% endfor %}"
+    "{{ '<|im_end|>\n' }}{% endif %}"
     "{% for message in messages %}"
+    "{% if not (tools and loop.first and message['role'] == 'system') %}"
     "{{ '<|im_start|>' + message['role'] + '\n' }}"
     "{% if message['role'] == 'assistant' %}"
-    "{% generation %}{{ message['content'] + '<|im_end|>' }}{% endgeneration %}{{ '\n' }}"
+    "{% generation %}{{ message['content'] or '' }}"
+    "{% for call in message['tool_calls'] or [] %}{% set f = call['function'] %}"
+    "{{ '<tool_call>\n' + {'name': f['name'], 'arguments': f['arguments']} | tojson + '\n</tool_call>' }}{% endfor %}"
+    "{{ '<|im_end|>' }}{% endgeneration %}{{ '\n' }}"
     "{% else %}{{ message['content'] + '<|im_end|>\n' }}{% endif %}"
-    "{% endfor %}"
+    "{% endif %}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
+# how calls are read back, in the notation of transformers
+RESPONSE_TEMPLATE = {
+    "defaults": {"role": "assistant"},
+    "start_anchor": "<|im_start|>assistant\n",
+    "fields": {
+        "tool_calls": {
+            "open": "<tool_call>", "close_pattern": r"</tool_call>\s*", "repeats": True, "content": "json",
+            "transform": {"type": "function", "function": "{content}"},
+        },
+        "content": {"close_pattern": r"<\|im_end\|>\s*", "content": "text"},
+    },
+}  # fmt: skip
 
 
 def train(texts: Iterable[str], folder: Path, vocabulary: int = 1024, context: int = 1024) -> None:
@@ -39,5 +61,10 @@ def train(texts: Iterable[str], folder: Path, vocabulary: int = 1024, context: i
     fast = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, eos_token=TURN_END, pad_token=END_OF_TEXT, model_max_length=context
     )
-    fast.chat_template = CHAT_TEMPLATE
+    speak(fast)
     fast.save_pretrained(folder)
+
+
+def speak(tokenizer: Any) -> None:
+    """Give a tokenizer Pocket's chat template, and how calls of tools are read in it."""
+    tokenizer.chat_template, tokenizer.response_template = CHAT_TEMPLATE, RESPONSE_TEMPLATE

@@ -11,8 +11,12 @@ import pytest
 from safetensors.torch import load_file
 
 from engine.errors import BadInput, RunFailed
-from engine.methods import METHODS, loading
+from engine.methods import METHODS, loading, rollout_trainers
 from engine.rewards import samples
+from engine.samples import pocket as lab
+from engine.tools import talk
+from engine.tools.table import TOOLS
+from engine.tools.talk import Talk
 from tests.engine.methods import small
 
 pytestmark = pytest.mark.slow
@@ -126,3 +130,42 @@ def test_a_reward_model_rewards_the_answers_that_it_prefers(base: Path, tmp_path
     assert heard.values["reward"] == pytest.approx(whole, abs=1e-5)
     with pytest.raises(BadInput, match="reward_model names none"):
         small.run("grpo", base, tmp_path / "other", ROWS, "prompt", **{**given, "reward_model": ""})
+
+
+@pytest.mark.parametrize("method", ["grpo", "ppo"])
+def test_answers_call_tools_and_only_what_the_model_chose_is_learnt(
+    method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [{"prompt": f"What is {i} * 86?", "tools": json.dumps([TOOLS["calculator"].specification])} for i in range(9)]
+    seen: list[Any] = []
+
+    def answered(model: Any, tokenizer: Any, prompts: Any, rows: Any, sampling: Any, **_: Any) -> list[Talk]:
+        talks = []
+        for place, prompt in enumerate(prompts):
+            assert "calculator(expression)" in tokenizer.decode(prompt)
+            talks.append(Talk("Yes." if place % 2 else "No", [5, 6, 7, 8, 2], [True, False, False, True, True], True, calls=2))
+        return talks
+
+    def computed(trainer: Any, model: Any, inputs: Any) -> Any:
+        seen.append((inputs["completion_ids"].tolist(), inputs["tool_mask"].tolist()))
+        return compute(trainer, model, inputs)
+
+    trainer = getattr(rollout_trainers, method.capitalize())
+    compute = trainer._compute_loss
+    monkeypatch.setattr(talk, "complete", answered)
+    monkeypatch.setattr(trainer, "_compute_loss", computed)
+    given = {**FAST, "steps": 2, "rewards": "contains(value='Yes')", "evaluations": 0, "learning_rate": 1e-4}
+    trained, heard = small.run(method, lab.POCKET, tmp_path / "run", rows, "prompt", **given)
+    assert {tuple(ids) for batch, _ in seen for ids in batch} == {(5, 6, 7, 8, 2)}
+    assert {tuple(mask) for _, batch in seen for mask in batch} == {(1, 0, 0, 1, 1)}
+    assert heard.values["tools/call_frequency"] == [2, 2] and heard.values["reward"][0] == 0.5
+    assert trained.summary["held_out_reward"] is not None
+
+
+@pytest.mark.parametrize(("method", "said"), [("rloo", "Take GRPO or PPO"), ("rejection", "leave out the column tools")])
+def test_where_tools_are_not_run_prompts_with_tools_are_refused(method: str, said: str, tmp_path: Path) -> None:
+    rows = [
+        {"prompt": f"What is {i} * 86?", "check": CHECK, "tools": json.dumps([TOOLS["query"].specification])} for i in range(9)
+    ]
+    with pytest.raises(BadInput, match=f"(?i){said}"):
+        small.run(method, lab.POCKET, tmp_path / "run", rows, "prompt", max_answer=4)

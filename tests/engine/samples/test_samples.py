@@ -14,10 +14,10 @@ from engine.samples.names import pools
 
 MEGABYTE = 1_000_000
 DOCUMENTS = 20_000
-TRAINED = ("pocket-instructions", "pocket-preferences", "pocket-sums")
+TRAINED = ("pocket-instructions", "pocket-preferences", "pocket-sums", "pocket-tools", "pocket-tool-questions")
 MEASURED = (
     "pocket-instructions-held-out", "pocket-style-held-out", "pocket-sums-held-out", "pocket-far-isle-questions",
-    "pocket-far-isle-reading",
+    "pocket-far-isle-reading", "pocket-tool-questions-held-out",
 )  # fmt: skip
 
 
@@ -33,7 +33,7 @@ def text() -> str:
 
 
 def asked(row: dict[str, Any]) -> str:
-    return row["prompt"] if "prompt" in row else row["messages"][0]["content"]
+    return f"{row['prompt']}{row.get('database') or ''}" if "prompt" in row else row["messages"][0]["content"]
 
 
 def test_the_samples_that_ship_are_those_that_the_seed_makes(rows: dict[str, list[dict[str, Any]]]) -> None:
