@@ -83,8 +83,9 @@ class Grpo(Rollouts, GRPOTrainer):
     """Group relative policy optimisation (Shao et al. 2024) and its variants; where rows have tools, the answers call them."""
 
     def __init__(self, *args: Any, material: Asked, **kwargs: Any) -> None:
-        called = {"rollout_func": self._talked} if material.tools else {}
-        super().__init__(*args, material=material, **called, **kwargs)
+        super().__init__(*args, material=material, **kwargs)
+        if material.tools:
+            self.rollout_func = self._talked  # not given to TRL's __init__, which would warn that this may change
 
     def _generate_and_score_completions(self, inputs: Any) -> Any:
         self.places = [row["place"] for row in inputs]
@@ -125,7 +126,7 @@ class ValueHead(nn.Linear):
         return super().forward(input.to(self.weight.dtype)).squeeze(-1)
 
 
-class Ppo(Rollouts, GRPOTrainer):
+class Ppo(Grpo):
     """Proximal policy optimisation: a value head on the policy's own body, advantages per token, clipped policy and values.
 
     TRL's GRPO generates and rewards; what makes the advantages and the loss is here. The loss's own penalty is not used

@@ -156,6 +156,12 @@ def ready(training: Training, material: Asked) -> running.Ready:
             f"batch_size is {settings.batch_size} answers and each prompt gets {settings.answers}: "
             f"take a multiple, such as {settings.answers * max(1, settings.batch_size // settings.answers)}."
         )
+    together = settings.batch_size * getattr(settings, "minibatches", 1) // settings.answers
+    if len(material.train) < together:
+        raise BadInput(
+            f"There are {len(material.train)} prompts to train on, and {together} are asked at once (batch_size over answers"
+            f"{', times minibatches' if hasattr(settings, 'minibatches') else ''}). Lower batch_size, or add prompts."
+        )
     return running.ready(training, *settings.computed(len(material.train), material.longest))
 
 

@@ -83,6 +83,7 @@ def test_ppo_takes_up_its_value_head_and_its_coefficient_from_a_checkpoint(base:
     ("given", "said"),
     [
         ({"batch_size": 30, "answers": 8}, "take a multiple, such as 24"),
+        ({"batch_size": 1024}, "There are 59 prompts to train on, and 128 are asked at once"),
         ({"rewards": "chekc"}, "there is no reward 'chekc'"),
         ({"rewards": "check + "}, "cannot be read"),
         ({"rewards": "check * ended"}, "a product needs a number"),
@@ -136,7 +137,7 @@ def test_a_reward_model_rewards_the_answers_that_it_prefers(base: Path, tmp_path
 def test_answers_call_tools_and_only_what_the_model_chose_is_learnt(
     method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows = [{"prompt": f"What is {i} * 86?", "tools": json.dumps([TOOLS["calculator"].specification])} for i in range(9)]
+    rows = [{"prompt": f"What is {i} * 86?", "tools": json.dumps([TOOLS["calculator"].specification])} for i in range(60)]
     seen: list[Any] = []
 
     def answered(model: Any, tokenizer: Any, prompts: Any, rows: Any, sampling: Any, **_: Any) -> list[Talk]:
@@ -154,11 +155,11 @@ def test_answers_call_tools_and_only_what_the_model_chose_is_learnt(
     compute = trainer._compute_loss
     monkeypatch.setattr(talk, "complete", answered)
     monkeypatch.setattr(trainer, "_compute_loss", computed)
-    given = {**FAST, "steps": 2, "rewards": "contains(value='Yes')", "evaluations": 0, "learning_rate": 1e-4}
+    given = {**FAST, "steps": 2, "rewards": "contains(value='Yes')", "evaluations": 0, "learning_rate": 1e-4, "evaluate_share": 0.2}
     trained, heard = small.run(method, lab.POCKET, tmp_path / "run", rows, "prompt", **given)
     assert {tuple(ids) for batch, _ in seen for ids in batch} == {(5, 6, 7, 8, 2)}
     assert {tuple(mask) for _, batch in seen for mask in batch} == {(1, 0, 0, 1, 1)}
-    assert heard.values["tools/call_frequency"] == [2, 2] and heard.values["reward"][0] == 0.5
+    assert set(heard.values["tools/call_frequency"]) == {2} and heard.values["reward"][0] == 0.5
     assert trained.summary["held_out_reward"] is not None
 
 
