@@ -38,7 +38,7 @@ def grpo(common: dict[str, Any], data: Any, given: dict[str, Any], batch_size: i
     def turns(row: dict[str, str]) -> dict[str, Any]:
         return {"prompt": [{"role": "user", "content": row["prompt"]}], "answer": row["answer"]}
 
-    def right(completions: list[Any], answer: list[str], **_: Any) -> list[float]:
+    def right(completions: list[Any], answer: list[str], **_: Any) -> list[float | None]:
         return [float(said[0]["content"].strip().endswith(wanted)) for said, wanted in zip(completions, answer, strict=True)]
 
     config = GRPOConfig(

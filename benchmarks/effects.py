@@ -1,6 +1,6 @@
 """``make effects``: what each method changes in the Pocket model, measured on held-out rows with several seeds.
 
-usage: python -m benchmarks.effects [METHOD ...] [--seeds N] [--first SEED] [--record]
+usage: python -m benchmarks.effects [METHOD ...] [--seeds N] [--first SEED] [--home DIR] [--record]
 
 Everything goes through the command line, as a person would do it; the lines are printed. ``--record`` keeps the figures in the
 recipe beside the model, one entry for each method and seed, and writes the table of the README from them.
@@ -81,7 +81,7 @@ EFFECTS = (
     Effect("grpo", "pocket-sums", (SUMS,), "at least 15 points, at most 10 nats"),
     Effect("sft", "pocket-tools", (TOOLS,), "calls tools at all", variant=" with tools"),
     Effect(
-        "grpo", "pocket-tool-questions", (TOOLS,), "calls them better", start="sft with tools", settings={"max_answer": 128},
+        "grpo", "pocket-tool-questions", (TOOLS,), "calls them better", start="sft with tools",
         variant=" with tools",
     ),
     Effect("rejection", "pocket-sums", (SUMS,), "at least 8 points"),
@@ -229,8 +229,9 @@ def main() -> int:
     given.add_argument(
         "--record", action="store_true", help="keep the figures, and write the README's table from all that are kept"
     )
+    given.add_argument("--home", help="a folder to keep the home in; what was trained there is not trained again")
     chosen = given.parse_args()
-    with lab() as home:
+    with lab(chosen.home) as home:
         for seed in range(chosen.first, chosen.first + chosen.seeds):
             for effect in EFFECTS:
                 if not chosen.methods or {effect.method, effect.name} & set(chosen.methods):

@@ -3,7 +3,7 @@
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 
 import psutil
 
@@ -14,9 +14,9 @@ from storage.records import LIVE, Run
 
 
 @contextmanager
-def lab() -> Iterator[Home]:
-    """A fresh home with an engine."""
-    with tempfile.TemporaryDirectory(prefix="temper-bench-") as folder:
+def lab(kept: str | None = None) -> Iterator[Home]:
+    """A home with an engine: a fresh one that is thrown away, or the one in the folder ``kept``."""
+    with nullcontext(kept) if kept else tempfile.TemporaryDirectory(prefix="temper-bench-") as folder:
         home = Home.resolve(folder)
         prepare.prepare(home)
         supervisor.ensure(home)

@@ -102,8 +102,8 @@ class Grpo(Rollouts, GRPOTrainer):
         told = talk.complete(model, self.material.tokenizer, ids, rows, drawn)
         calls = sum(t.calls for t in told)
         figures = self._metrics["train" if self.model.training else "eval"]  # type: ignore[union-attr]
-        figures["tools/call_frequency"].append(calls / len(told))
-        figures["tools/failure_frequency"].append(sum(t.failures for t in told) / max(1, calls))
+        figures["tool_calls"].append(calls / len(told))
+        figures["tool_failures"].append(sum(t.failures for t in told) / max(1, calls))
         return {
             "prompt_ids": ids, "completion_ids": [t.ids for t in told], "logprobs": None,
             "env_mask": [[int(c) for c in t.chosen] for t in told], "said": told,

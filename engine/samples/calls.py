@@ -57,18 +57,18 @@ def _table(rng: random.Random) -> Question:
     rows = list(zip(goods, rng.sample(range(2, 99), len(goods)), rng.sample(range(2, 99), len(goods)), strict=True))
     values = ", ".join(f"('{item}', {price}, {number})" for item, price, number in rows)
     database = f"CREATE TABLE stock (item TEXT, price INTEGER, number INTEGER); INSERT INTO stock VALUES {values};"
-    item, bound = rng.choice(goods), rng.randint(20, 80)
-    column, most, order = rng.choice(("price", "number")), *rng.choice((("highest", "DESC"), ("lowest", "ASC")))
+    item, price, _ = rng.choice(rows)
+    (sign, word), bound = rng.choice(((">", "above"), ("<", "below"))), rng.randint(20, 80)
     asked, query = rng.choice(
         (
-            (f"How many {item} are there?", f"SELECT number FROM stock WHERE item = '{item}'"),
-            (f"What is the price of {item}?", f"SELECT price FROM stock WHERE item = '{item}'"),
-            (f"Which item has the {most} {column}?", f"SELECT item FROM stock ORDER BY {column} {order} LIMIT 1"),
-            (f"How many items have a price below {bound}?", f"SELECT COUNT(*) FROM stock WHERE price < {bound}"),
-            (f"What are all the {item} worth together?", f"SELECT price * number FROM stock WHERE item = '{item}'"),
+            (f"How many {item} are there?", f"SELECT number FROM stock WHERE item = '{item}';"),
+            (f"What is the price of {item}?", f"SELECT price FROM stock WHERE item = '{item}';"),
+            (f"Which item has the price {price}?", f"SELECT item FROM stock WHERE price = {price};"),
+            (f"How many items have a price {word} {bound}?", f"SELECT COUNT(*) FROM stock WHERE price {sign} {bound};"),
+            (f"What are all the {item} worth together?", f"SELECT price * number FROM stock WHERE item = '{item}';"),
         )
     )
-    return Question(f"{TABLE} {asked}", "query", query, _found(database, query), database)
+    return Question(f"{TABLE} {asked}", "lookup", query, _found(database, query), database)
 
 
 def _found(database: str, query: str) -> str:

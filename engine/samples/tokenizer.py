@@ -7,7 +7,7 @@ from typing import Any
 END_OF_TEXT, TURN_START, TURN_END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 
 # One newline ends each turn outside the {% generation %} mark; the end-of-turn token lies inside it, so that SFT
-# teaches the model to stop. Tools are told in a line each, and called as Qwen's models call them.
+# teaches the model to stop. Tools are told and called in a line each, in signs that Pocket has seen: no < and no _.
 CHAT_TEMPLATE = (
     "{% if tools %}{{ '<|im_start|>system\n' }}"
     "{% if messages[0]['role'] == 'system' %}{{ messages[0]['content'] + '\n' }}{% endif %}"
@@ -20,7 +20,7 @@ CHAT_TEMPLATE = (
     "{% if message['role'] == 'assistant' %}"
     "{% generation %}{{ message['content'] or '' }}"
     "{% for call in message['tool_calls'] or [] %}{% set f = call['function'] %}"
-    "{{ '<tool_call>\n' + {'name': f['name'], 'arguments': f['arguments']} | tojson + '\n</tool_call>' }}{% endfor %}"
+    "{{ 'call ' + f['name'] + ' ' + f['arguments'] | tojson }}{{ '' if loop.last else '\n' }}{% endfor %}"
     "{{ '<|im_end|>' }}{% endgeneration %}{{ '\n' }}"
     "{% else %}{{ message['content'] + '<|im_end|>\n' }}{% endif %}"
     "{% endif %}{% endfor %}"
@@ -32,8 +32,8 @@ RESPONSE_TEMPLATE = {
     "start_anchor": "<|im_start|>assistant\n",
     "fields": {
         "tool_calls": {
-            "open": "<tool_call>", "close_pattern": r"</tool_call>\s*", "repeats": True, "content": "json",
-            "transform": {"type": "function", "function": "{content}"},
+            "open_pattern": r"call (?P<name>\w+) (?=\{)", "close_pattern": r"\n|(?=<\|im_end\|>)", "repeats": True, "content": "json",
+            "transform": {"type": "function", "function": {"name": "{name}", "arguments": "{content}"}},
         },
         "content": {"close_pattern": r"<\|im_end\|>\s*", "content": "text"},
     },

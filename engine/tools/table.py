@@ -8,8 +8,8 @@ from engine.errors import BadInput
 from engine.evaluation.queries import FAILURES, Tables
 from engine.tools.calculator import calculate
 
-DATABASE = "database"  # the column of a row whose statements make the tables that query reads
-ROWS = 20  # of a query's result that a model is shown
+DATABASE = "database"  # the column of a row whose statements make the tables that lookup reads
+ROWS = 20  # of a result that a model is shown
 
 
 class ToolFailed(Exception):
@@ -44,16 +44,16 @@ class Tool:
 
 def _calculated(arguments: Mapping[str, str], row: Mapping[str, Any]) -> str:
     try:
-        return calculate(arguments["expression"])
+        return calculate(arguments["sum"])
     except ValueError as problem:
         raise ToolFailed(str(problem)) from None
 
 
-def _queried(arguments: Mapping[str, str], row: Mapping[str, Any]) -> str:
+def _looked_up(arguments: Mapping[str, str], row: Mapping[str, Any]) -> str:
     try:
         tables = Tables(str(row.get(DATABASE) or ""))
         try:
-            rows = tables.rows(arguments["sql"].strip().rstrip(";"))
+            rows = tables.rows(arguments["statement"].strip().rstrip(";"))
         finally:
             tables.close()
     except FAILURES as problem:
@@ -66,8 +66,8 @@ def _queried(arguments: Mapping[str, str], row: Mapping[str, Any]) -> str:
 TOOLS = {
     tool.name: tool
     for tool in (
-        Tool("calculator", "Works out + - * / and brackets", {"expression": "Such as (3 + 4) * 12"}, _calculated),
-        Tool("query", "Reads the tables with a SELECT", {"sql": "One statement of SQLite"}, _queried),
+        Tool("calculator", "Works out + - * / and brackets", {"sum": "Such as (3 + 4) * 12"}, _calculated),
+        Tool("lookup", "Reads the tables with a SELECT", {"statement": "One SELECT, in SQLite's words"}, _looked_up),
     )
 }
 

@@ -83,6 +83,7 @@ PANELS = (
     ),
     Panel("Tokens of an answer", ("answer_tokens",), "Mean length. A steady rise may mean that the reward pays for length."),
     Panel("Answers cut off", ("answers_cut",), "Share that did not end by themselves within max_answer tokens."),
+    Panel("Calls of tools", ("tool_calls", "tool_failures"), "How many an answer makes, and the share of them that fail."),
     Panel("Groups alike", ("groups_alike",), "Share of prompts whose answers all earned the same: nothing is learnt from them."),
     Panel("Clipped", ("clipped",), "Share of tokens whose update was held back."),
     Panel(
@@ -114,6 +115,8 @@ NAMES = {
     "reward_rejected": "rejected",
     "logp_chosen": "chosen",
     "logp_rejected": "rejected",
+    "tool_calls": "calls an answer",
+    "tool_failures": "share that fail",
     "kl": "per token",
     "kl_answer": "per answer",
     "seconds_generation": "generation",

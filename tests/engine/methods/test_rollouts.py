@@ -143,7 +143,7 @@ def test_answers_call_tools_and_only_what_the_model_chose_is_learnt(
     def answered(model: Any, tokenizer: Any, prompts: Any, rows: Any, sampling: Any, **_: Any) -> list[Talk]:
         talks = []
         for place, prompt in enumerate(prompts):
-            assert "calculator(expression)" in tokenizer.decode(prompt)
+            assert "calculator(sum)" in tokenizer.decode(prompt)
             talks.append(Talk("Yes." if place % 2 else "No", [5, 6, 7, 8, 2], [True, False, False, True, True], True, calls=2))
         return talks
 
@@ -155,18 +155,25 @@ def test_answers_call_tools_and_only_what_the_model_chose_is_learnt(
     compute = trainer._compute_loss
     monkeypatch.setattr(talk, "complete", answered)
     monkeypatch.setattr(trainer, "_compute_loss", computed)
-    given = {**FAST, "steps": 2, "rewards": "contains(value='Yes')", "evaluations": 0, "learning_rate": 1e-4, "evaluate_share": 0.2}
+    given = {
+        **FAST,
+        "steps": 2,
+        "rewards": "contains(value='Yes')",
+        "evaluations": 0,
+        "learning_rate": 1e-4,
+        "evaluate_share": 0.2,
+    }
     trained, heard = small.run(method, lab.POCKET, tmp_path / "run", rows, "prompt", **given)
     assert {tuple(ids) for batch, _ in seen for ids in batch} == {(5, 6, 7, 8, 2)}
     assert {tuple(mask) for _, batch in seen for mask in batch} == {(1, 0, 0, 1, 1)}
-    assert set(heard.values["tools/call_frequency"]) == {2} and heard.values["reward"][0] == 0.5
+    assert set(heard.values["tool_calls"]) == {2} and heard.values["reward"][0] == 0.5
     assert trained.summary["held_out_reward"] is not None
 
 
 @pytest.mark.parametrize(("method", "said"), [("rloo", "Take GRPO or PPO"), ("rejection", "leave out the column tools")])
 def test_where_tools_are_not_run_prompts_with_tools_are_refused(method: str, said: str, tmp_path: Path) -> None:
     rows = [
-        {"prompt": f"What is {i} * 86?", "check": CHECK, "tools": json.dumps([TOOLS["query"].specification])} for i in range(9)
+        {"prompt": f"What is {i} * 86?", "check": CHECK, "tools": json.dumps([TOOLS["lookup"].specification])} for i in range(9)
     ]
     with pytest.raises(BadInput, match=f"(?i){said}"):
         small.run(method, lab.POCKET, tmp_path / "run", rows, "prompt", max_answer=4)

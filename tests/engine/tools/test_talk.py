@@ -27,10 +27,10 @@ END = "<|im_end|>"
 
 
 def call(argument: Any, name: str = "calculator") -> str:
-    return f"<tool_call>\n{json.dumps({'name': name, 'arguments': argument})}\n</tool_call>{END}"
+    return f"call {name} {json.dumps(argument)}{END}"
 
 
-SUM = call({"expression": "47 * 86"})
+SUM = call({"sum": "47 * 86"})
 
 
 class Scripted(nn.Module):
@@ -89,17 +89,17 @@ def test_a_call_is_run_and_told_and_its_result_is_not_the_models_own(said: Any, 
 
 
 def test_what_goes_wrong_is_told_and_the_model_may_try_again(said: Any) -> None:
-    answer, _ = said(call({"expression": "47 ** 86"}), call({}, "abacus"), call("47"), SUM, f"4042{END}")
+    answer, _ = said(call({"sum": "47 ** 86"}), call({}, "abacus"), call({"total": "47"}), SUM, f"4042{END}")
     assert (answer.text, answer.calls, answer.failures, answer.ended) == ("4042", 4, 3, True)
     heard = [turn["content"] for turn in answer.turns if turn["role"] == "tool"]
-    assert "is not a sum" in heard[0] and heard[1] == "Error: there is no tool abacus, only calculator, query"
-    assert heard[2] == "Error: calculator takes expression" and heard[3] == "4042"
+    assert "is not a sum" in heard[0] and heard[1] == "Error: there is no tool abacus, only calculator, lookup"
+    assert heard[2] == "Error: calculator takes sum" and heard[3] == "4042"
 
 
 def test_a_query_reads_the_rows_own_table(said: Any) -> None:
     row = {"database": "CREATE TABLE stock (item TEXT, price INTEGER); INSERT INTO stock VALUES ('lamps', 12);"}
-    answer, _ = said(call({"sql": "SELECT price FROM stock"}, "query"), f"12{END}", row=row)
-    assert answer.transcript == "→ query(SELECT price FROM stock)\n← 12\n12"
+    answer, _ = said(call({"statement": "SELECT price FROM stock"}, "lookup"), f"12{END}", row=row)
+    assert answer.transcript == "→ lookup(SELECT price FROM stock)\n← 12\n12"
 
 
 def test_calls_without_end_are_stopped(said: Any) -> None:
@@ -116,7 +116,7 @@ def test_what_a_tool_gives_is_not_told_where_no_answer_would_fit(said: Any, toke
 
 
 def test_a_call_that_is_cut_off_or_cannot_be_read_is_an_answer_like_any(said: Any) -> None:
-    answer, _ = said("<tool_call>\n{47" + END)
+    answer, _ = said("call calculator {47}" + END)
     assert answer.calls == 0 and answer.ended and "{47" in answer.text
     answer, _ = said(SUM, max_tokens=9)
     assert answer.calls == 0 and not answer.ended
@@ -128,14 +128,14 @@ def test_rows_without_tools_are_answered_as_ever(said: Any) -> None:
 
 
 def test_training_sees_the_calls_as_the_models_own_and_the_results_as_what_it_reads(tokenizer: Any) -> None:
-    calls = [{"type": "function", "function": {"name": "calculator", "arguments": '{"expression": "47 * 86"}'}}]
+    calls = [{"type": "function", "function": {"name": "calculator", "arguments": '{"sum": "47 * 86"}'}}]
     turns = [*QUESTION, {"role": "assistant", "content": "", "tool_calls": calls}]
     turns += [{"role": "tool", "name": "calculator", "content": "4042"}, {"role": "assistant", "content": "4042"}]
     row = {"messages": turns, "tools": json.dumps(ALL)}
     encoded = tokens.encode_row(tokenizer, row, "messages")
     learnt = tokenizer.decode([label for label in encoded.labels if label != tokens.IGNORED])
     assert learnt == f"{SUM}4042{END}"
-    assert "calculator(expression)" in tokenizer.decode(encoded.input_ids)
+    assert "calculator(sum)" in tokenizer.decode(encoded.input_ids)
 
 
 def test_a_model_that_cannot_write_calls_is_refused() -> None:
@@ -157,8 +157,8 @@ def test_measuring_runs_the_tools_and_shows_the_calls(pocket: Home, monkeypatch:
         talks = []
         for row in rows:
             made = talk.Talk(calls=1, ended=True, text=json.loads(row["check"])["value"])
-            made.turns = [{"role": "tool", "name": "query", "content": made.text}, {"role": "assistant", "content": made.text}]
-            assert [tool["function"]["name"] for tool in row["tools"]] == ["calculator", "query"]
+            made.turns = [{"role": "tool", "name": "lookup", "content": made.text}, {"role": "assistant", "content": made.text}]
+            assert [tool["function"]["name"] for tool in row["tools"]] == ["calculator", "lookup"]
             talks.append(made)
         return talks
 

@@ -1,4 +1,4 @@
-"""The calculator and the query: what they work out, what they refuse, and how data names them."""
+"""The calculator and the lookup: what they work out, what they refuse, and how data names them."""
 
 import json
 import random
@@ -62,12 +62,12 @@ def test_what_cannot_be_worked_out_is_said(expression: str, said: str) -> None:
     ],
 )
 def test_a_query_reads_the_tables_of_its_row(sql: str, given: str) -> None:
-    assert TOOLS["query"].call({"sql": sql}, {"database": STOCK}) == given
+    assert TOOLS["lookup"].call({"statement": sql}, {"database": STOCK}) == given
 
 
 def test_a_long_result_is_shown_in_part() -> None:
     sql = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50) SELECT i FROM n"
-    lines = TOOLS["query"].call({"sql": sql}, {}).splitlines()
+    lines = TOOLS["lookup"].call({"statement": sql}, {}).splitlines()
     assert len(lines) == ROWS + 1 and lines[-1] == "and 30 more rows"
 
 
@@ -82,12 +82,12 @@ def test_a_long_result_is_shown_in_part() -> None:
 )
 def test_a_query_that_does_not_read_comes_to_nothing(sql: str, said: str) -> None:
     with pytest.raises(ToolFailed, match=said):
-        TOOLS["query"].call({"sql": sql}, {"database": STOCK})
+        TOOLS["lookup"].call({"statement": sql}, {"database": STOCK})
 
 
 def test_a_call_with_other_arguments_is_refused_with_the_right_ones() -> None:
-    for given in ({}, {"sum": "1 + 1"}, {"expression": "1", "more": "2"}, "1 + 1", None):
-        with pytest.raises(ToolFailed, match="calculator takes expression"):
+    for given in ({}, {"total": "1 + 1"}, {"sum": "1", "more": "2"}, "1 + 1", None):
+        with pytest.raises(ToolFailed, match="calculator takes sum"):
             TOOLS["calculator"].call(given, {})
 
 
@@ -104,8 +104,8 @@ def test_data_names_the_tools_and_keeps_their_specifications(home: Home, tmp_pat
 
 def test_a_tool_that_is_not_here_is_named() -> None:
     weather = {"type": "function", "function": {"name": "weather", "parameters": {}}}
-    assert specifications(["query", weather])[1] == weather
-    with pytest.raises(BadInput, match="'abacus'; by their names alone there are calculator, query"):
+    assert specifications(["lookup", weather])[1] == weather
+    with pytest.raises(BadInput, match="'abacus'; by their names alone there are calculator, lookup"):
         specifications(["abacus"])
     with pytest.raises(BadInput, match="weather cannot be run here"):
         offered([weather])
