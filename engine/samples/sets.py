@@ -19,7 +19,7 @@ SEED = 20_26
 WORDINGS = 8  # of each new fact in the new-domain documents
 TELLINGS, PAGES = 30, 10  # documents about each subject of the new domain, and pages of questions
 STRICT = 500  # pairs about instructions that leave no room for friendliness
-TOOL_ROWS = (300, 800, 300)  # conversations for SFT, prompts for reinforcement learning, and prompts never trained on
+TOOL_ROWS = (150, 800, 300)  # conversations for SFT, prompts for reinforcement learning, and prompts never trained on
 GENERAL = 1_000  # documents like those of the base's corpus
 
 
