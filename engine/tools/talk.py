@@ -154,6 +154,9 @@ def _goes_on(
     ids, whole = said.ids[:room], said.ended and len(said.ids) <= room
     talk.ids += ids
     talk.chosen += [True] * len(ids)
+    if not tools:
+        talk.text, talk.ended, talk.turns = said.text, said.ended, [_plain(said)]
+        return False
     message = speech.message(ids, before, [tool.specification for tool in tools.values()])
     talk.turns.append(message)
     calls = message.get("tool_calls") or []

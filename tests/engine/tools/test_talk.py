@@ -34,22 +34,23 @@ SUM = call({"sum": "47 * 86"})
 
 
 class Scripted(nn.Module):
-    """Says its lines one after another, whatever it is told in between."""
+    """Says its lines one after another, whatever it is told in between; rows of a batch have to say lines of one length."""
 
     def __init__(self, lines: list[list[int]], config: Any, vocabulary: int) -> None:
         super().__init__()
         self.lines, self.config, self.vocabulary = lines, config, vocabulary
         self.generation_config, self.device, self.dtype = None, torch.device("cpu"), torch.float32
         self.heard: list[list[int]] = []
+        self.saying: list[list[int]] = []
         self.place = 0
 
     def forward(self, input_ids: Any, **_: Any) -> Any:
-        if input_ids.shape[1] > 1:  # a prompt
-            self.heard.append(input_ids[0].tolist())
-            self.place = 0
-        line = self.lines[len(self.heard) - 1]
-        scores = torch.zeros(1, 1, self.vocabulary)
-        scores[0, 0, line[self.place]] = 1.0
+        if input_ids.shape[1] > 1:  # prompts
+            self.saying, self.place = self.lines[len(self.heard) :][: len(input_ids)], 0
+            self.heard += input_ids.tolist()
+        scores = torch.zeros(len(input_ids), 1, self.vocabulary)
+        for row, line in enumerate(self.saying):
+            scores[row, 0, line[self.place]] = 1.0
         self.place += 1
         return type("Output", (), {"logits": scores})
 
@@ -122,9 +123,13 @@ def test_a_call_that_is_cut_off_or_cannot_be_read_is_an_answer_like_any(said: An
     assert answer.calls == 0 and not answer.ended
 
 
-def test_rows_without_tools_are_answered_as_ever(said: Any) -> None:
-    answer, _ = said(f"4042{END}", row={"tools": None})
-    assert (answer.text, answer.ended, answer.calls, answer.transcript) == ("4042", True, 0, "4042")
+def test_rows_without_tools_are_answered_as_ever(said: Any, tokenizer: Any) -> None:
+    answer, model = said(SUM, row={"tools": None})
+    assert (answer.text + END, answer.ended, answer.calls, len(model.heard)) == (SUM, True, 0, 1)
+    prompt, rows = batch.encode(tokenizer, QUESTION), [{"tools": None}, {"tools": ALL}]
+    model = Scripted([tokenizer(line)["input_ids"] for line in (SUM, SUM, f"4042{END}")], model.config, len(tokenizer))
+    plain, called = talk.complete(model, tokenizer, [prompt, prompt], rows, Sampling(max_tokens=400))
+    assert (plain.text + END, plain.calls) == (SUM, 0) and (called.text, called.calls) == ("4042", 1)
 
 
 def test_training_sees_the_calls_as_the_models_own_and_the_results_as_what_it_reads(tokenizer: Any) -> None:
