@@ -41,6 +41,11 @@ class PpoSettings(RolloutSettings):
         group="Update",
     )  # fmt: skip
 
+    @property
+    def together(self) -> int:
+        """How many prompts are asked at once."""
+        return self.batch_size * self.minibatches // self.answers
+
 
 def train(training: Training) -> Trained:
     """Optimise the reward of the model's own answers to the prompts of the data set."""

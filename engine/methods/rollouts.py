@@ -74,6 +74,11 @@ class RolloutSettings(RewardedSettings, LoraSettings, CommonSettings):
     iterations: int = setting(1, "Updates on each batch of answers", low=1, high=100, group="Update")
     epsilon: float = setting(0.2, "How far the policy's ratio may leave 1 in an update", low=0.001, high=1, group="Update")
 
+    @property
+    def together(self) -> int:
+        """How many prompts are asked at once."""
+        return self.batch_size // self.answers
+
     def computed(self, rows: int, longest: int) -> tuple[int, int]:
         """Each prompt is answered several times."""
         return rows * self.answers, longest + self.max_answer
@@ -156,11 +161,10 @@ def ready(training: Training, material: Asked) -> running.Ready:
             f"batch_size is {settings.batch_size} answers and each prompt gets {settings.answers}: "
             f"take a multiple, such as {settings.answers * max(1, settings.batch_size // settings.answers)}."
         )
-    together = settings.batch_size * getattr(settings, "minibatches", 1) // settings.answers
-    if len(material.train) < together:
+    if len(material.train) < settings.together:
         raise BadInput(
-            f"There are {len(material.train)} prompts to train on, and {together} are asked at once (batch_size over answers"
-            f"{', times minibatches' if hasattr(settings, 'minibatches') else ''}). Lower batch_size, or add prompts."
+            f"There are {len(material.train)} prompts to train on, and {settings.together} are asked at once. Lower batch_size, "
+            "or add prompts."
         )
     return running.ready(training, *settings.computed(len(material.train), material.longest))
 
