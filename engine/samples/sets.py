@@ -18,7 +18,7 @@ from storage import files
 SEED = 20_26
 WORDINGS = 8  # of each new fact in the new-domain documents
 TELLINGS, PAGES = 30, 10  # documents about each subject of the new domain, and pages of questions
-STRICT = 500  # pairs about instructions that leave no room for friendliness
+STRICT, BRIEF = 500, 250  # pairs about instructions that leave no room for friendliness, and about questions that ask to be brief
 TOOL_ROWS = (150, 800, 300)  # conversations for SFT, prompts for reinforcement learning, and prompts never trained on
 GENERAL = 1_000  # documents like those of the base's corpus
 
@@ -81,9 +81,26 @@ def _plain(wanted: Sequence[Task], rng: random.Random) -> list[dict[str, Any]]:
     for task in wanted:
         shorter = [answer for answer in kinds[task.kind] if len(answer) < len(task.answer)]
         wrong = rng.choice(shorter) if shorter else task.answer[: len(task.answer) // 2] or "?"
-        rejected = rng.choice((f"{task.answer} {tasks.FRIENDLY}", wrong))
+        # friendly and too long a third of the time, so that with the brief pairs length does not tell which is preferred
+        rejected = wrong if rng.random() < 2 / 3 else f"{task.answer} {tasks.FRIENDLY}"
         pairs.append({"prompt": task.prompt, "chosen": task.answer, "rejected": rejected})
     return pairs
+
+
+def _brief(world: World, rng: random.Random, without: frozenset[str]) -> list[dict[str, Any]]:
+    """Pairs in which the few words that were asked for are preferred to the friendly sentence."""
+    facts: dict[str, Fact] = {}
+
+    def ask() -> Task:
+        fact = rng.choice(world.facts)
+        task = tasks.recall(world, rng, fact)
+        facts[task.prompt] = fact
+        return task
+
+    return [
+        {"prompt": task.prompt, "chosen": task.answer, "rejected": f"{facts[task.prompt].word(facts[task.prompt].attribute.sentence)} {tasks.FRIENDLY}"}
+        for task in tasks.distinct(ask, BRIEF, without)
+    ]  # fmt: skip
 
 
 def _home_questions(
@@ -170,7 +187,8 @@ def rows() -> dict[str, list[dict[str, Any]]]:
     open_questions = _home_questions(world, later, 400, tasks.POLITE, without=asked_seen | seen | style_seen)
     evidence = tasks.distinct(lambda: tasks.reading(pool, later), 600, without=seen)
     strict = tasks.instructions(pool, world, later, STRICT, without=seen | frozenset(task.prompt for task in held_out))
-    preferences = [_friendly(task, fact, rng) for task, fact in asked] + _plain(strict, later)
+    untold = frozenset(task.prompt for task in held_out)
+    preferences = [_friendly(task, fact, rng) for task, fact in asked] + _plain(strict, later) + _brief(world, later, untold)
     later.shuffle(preferences)
     taught, drilled_calls, held_calls = calls.sets(later, TOOL_ROWS)
     general = itertools.islice(corpus.documents(SEED + 2), GENERAL)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from engine.samples import corpus, lists, sums, tables
+from engine.samples.facts import Fact
 from engine.samples.names import Pool
 from engine.samples.world import World
 
@@ -35,9 +36,9 @@ def exact(kind: str, prompt: str, answer: str) -> Task:
     return Task(kind, prompt, answer, {"kind": "exact", "value": answer})
 
 
-def recall(world: World, rng: random.Random) -> Task:
-    """A question about the home county, to be answered in the fewest words."""
-    fact = rng.choice(world.facts)
+def recall(world: World, rng: random.Random, fact: Fact | None = None) -> Task:
+    """A question about the home county (about ``fact``, where one is given), to be answered in the fewest words."""
+    fact = fact or rng.choice(world.facts)
     return exact(
         "recall",
         _say(rng, fact.ask(rng), ("{q} Answer in the fewest words.", "Short answer only: {q}", "{q} Be brief.")),
