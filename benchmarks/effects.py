@@ -80,7 +80,9 @@ EFFECTS = (
     Effect("grpo", "pocket-sums", (SUMS,), "at least 15 points, at most 10 nats"),
     Effect("sft", "pocket-tools", (TOOLS,), "calls tools at all", variant=" with tools"),
     Effect(
-        "grpo", "pocket-tool-questions", (TOOLS,), "calls them better", start="sft with tools", settings={"steps": 60},
+        "grpo", "pocket-tool-questions", (TOOLS,), "calls them better", start="sft with tools",
+        settings={"steps": 60, "max_answer": 128},  # a call, what it gave and the answer: with 64 long calls could never earn anything
+       
         variant=" with tools",
     ),
     Effect("rejection", "pocket-sums", (SUMS,), "at least 8 points"),

@@ -1,5 +1,6 @@
 """A fresh home with an engine, and waiting for what runs in it."""
 
+import os
 import tempfile
 import time
 from collections.abc import Iterator
@@ -33,7 +34,7 @@ def processes(home: Home) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error):
-            if str(home.root) in process.cmdline():
+            if process.pid != os.getpid() and str(home.root) in process.cmdline():
                 found.append(process)
     return found
 
