@@ -82,7 +82,7 @@ EFFECTS = (
     Effect(
         "grpo", "pocket-tool-questions", (TOOLS,), "calls them better", start="sft with tools",
         settings={"steps": 60, "max_answer": 128},  # a call, what it gave and the answer: with 64 long calls could never earn anything
-       
+
         variant=" with tools",
     ),
     Effect("rejection", "pocket-sums", (SUMS,), "at least 8 points"),
