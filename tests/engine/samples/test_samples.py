@@ -63,10 +63,13 @@ def test_the_preferred_answer_is_not_known_by_its_length(rows: dict[str, list[di
     longer = sum(len(row["chosen"]) > len(row["rejected"]) for row in pairs) / len(pairs)
     assert 0.45 < longer < 0.55
     friendly = [row for row in pairs if tasks.FRIENDLY in row["chosen"]]
-    strict = [row for row in pairs if row not in friendly]
-    assert (len(friendly), len(strict)) == (900, 500)
-    assert not any(tasks.FRIENDLY in row["rejected"] for row in friendly)
-    assert 0.4 < sum(tasks.FRIENDLY in row["rejected"] for row in strict) / 500 < 0.6, "friendliness has its place"
+    assert len(friendly) == 900 and not any(tasks.FRIENDLY in row["rejected"] for row in friendly)
+    closed = [row for row in pairs if tasks.FRIENDLY in row["rejected"]]
+    spoilt = [row for row in closed if row["rejected"] == f"{row['chosen']} {tasks.FRIENDLY}"]
+    brief = [row for row in closed if row not in spoilt]
+    assert len(brief) == sets.BRIEF and all(len(row["chosen"]) < len(row["rejected"]) for row in brief)
+    assert len(pairs) - len(friendly) - len(brief) == sets.STRICT
+    assert 0.25 < len(spoilt) / sets.STRICT < 0.42, "friendliness has its place"
 
 
 def test_what_later_methods_move_is_already_there_but_rare_after_sft(rows: dict[str, list[dict[str, Any]]]) -> None:
