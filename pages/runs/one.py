@@ -15,6 +15,7 @@ from storage.records import LIVE, Run
 # seconds between two looks at a run that lives, and at one that has ended. Each costs the browser a tenth of a second,
 # whatever it shows, and on a small machine that is taken from the training
 EVERY_LIVE, EVERY_ENDED = 3.0, 5.0
+EVERY_REWARDED = 6.0  # of reinforcement learning, which has twice the curves and longer steps
 TABS = ("Curves", "Samples", "Log", "Recipe")
 
 
@@ -26,7 +27,8 @@ def show(home: Home, run: Run) -> None:
     messages.kept("run")
     lives = run.status in LIVE
     if lives:
-        st.fragment(living, run_every=EVERY_LIVE)(home, run)
+        rewarded = known.method is not None and known.method.family == "rewards"
+        st.fragment(living, run_every=EVERY_REWARDED if rewarded else EVERY_LIVE)(home, run)
     else:
         st.fragment(head, run_every=EVERY_ENDED)(home, run)
         st.fragment(details)(home, run)
