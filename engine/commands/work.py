@@ -76,7 +76,9 @@ def _add_sample(commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
     sample.add_argument("--address", default="", help="of the judge that judge stands for in the reward")
     sample.add_argument("--judge", default="", help="the judge's name at that address")
     sample.add_argument(
-        "--trust-anyway", action="store_true", help="though it does not beat the rule that the longer answer wins"
+        "--trust-anyway",
+        action="store_true",
+        help="though it does not beat the rule that the longer answer, or the shorter one, wins",
     )
     sample.add_argument("--least", type=float, default=0.0, help="with best: what an answer must be worth more than")
     _add_drawing(sample)

@@ -5,9 +5,9 @@ was asked for and whether it goes on: where a chain stands follows from its runs
 was, and a run that is resumed takes its chain along.
 """
 
-import inspect
+import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from engine import names, registry
@@ -15,51 +15,15 @@ from engine.data import curate
 from engine.errors import BadInput, NotFound, TemperError, TryLater, WrongShape
 from engine.evaluation import prompts
 from engine.jobs import rewarded, submit
-from engine.rewards import samples
+from engine.jobs.stages import Stage, read
+from engine.methods.method import Method, settings_of
 from storage import chains
 from storage.home import Home
-from storage.records import LIVE, Chain, Run
+from storage.records import LIVE, Chain, Dataset, Run
 
 START = "start"  # names the model that a chain begins with
 BEGINNINGS = ("continue", "merge")
 WORK, MERGE, BAR = "work", "merge", "bar"
-
-
-@dataclass(frozen=True)
-class Bar:
-    """What a stage's model has to reach: at least ``least`` (0 to 1) on a data set, on all its rows or ``limit`` of them."""
-
-    data: str
-    least: float
-    limit: int | None = None
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One stage. ``model`` and ``data``, and settings that refer to something, may name an earlier stage as ``@name``.
-
-    ``begin`` says what an adapter to start from becomes: "continue" trains it on, "merge" first makes it part of the weights.
-    A stage with a ``judge`` (address, judge, principles) makes preference pairs instead of a model, one with a ``sample``
-    (keep, rewards, answers) a data set of the model's own answers; each takes what its verb in submit.py takes.
-    """
-
-    name: str
-    data: str
-    method: str = ""
-    model: str = ""  # the last model that speaks, where it is empty
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    begin: str = "continue"
-    bar: Bar | None = None
-    judge: Mapping[str, Any] | None = None
-    sample: Mapping[str, Any] | None = None
-    seed: int = 0
-
-    @property
-    def makes(self) -> str | None:
-        """The shape of the data set that it makes; None where it makes a model."""
-        if self.judge is not None:
-            return "prompt_completion" if self.judge.get("revise") else "preference"
-        return None if self.sample is None else samples.shape(self.sample.get("keep", "all"))
 
 
 @dataclass(frozen=True)
@@ -73,84 +37,87 @@ class Standing:
     word: str  # waiting, live, ended (badly), below (its bar), done
 
 
-def read(stages: Sequence[Mapping[str, Any]]) -> tuple[Stage, ...]:
-    """Stages as they are written in a file. BadInput names what is wrong and what may be written."""
-    if not isinstance(stages, Sequence) or isinstance(stages, str) or not stages:
-        raise BadInput("A chain is a list of stages, each with a name, a method and data. Give at least one.")
-    found: list[Stage] = []
-    for place, given in enumerate(stages, 1):
-        if not isinstance(given, Mapping):
-            raise BadInput(f"Stage {place} must be an object with name, method and data, not {given!r}.")
-        unknown = [key for key in given if key not in Stage.__dataclass_fields__]
-        if unknown:
-            raise BadInput(f"Stage {place} has {unknown[0]!r}; a stage takes {', '.join(Stage.__dataclass_fields__)}.")
-        bar = given.get("bar")
-        if bar is not None and (
-            not isinstance(bar, Mapping) or not {"data", "least"} <= bar.keys() <= Bar.__dataclass_fields__.keys()
-        ):
-            raise BadInput(f"The bar of stage {place} takes data, least and maybe limit, not {bar!r}.")
-        try:
-            found.append(Stage(**{**given, "bar": Bar(**bar) if bar is not None else None}))
-        except TypeError:
-            raise BadInput(f"Stage {place} needs a name and data; it has {', '.join(given) or 'nothing'}.") from None
-    return tuple(found)
-
-
 def check(home: Home, model: str, stages: Sequence[Stage]) -> None:
     """Whether the whole road can be walked, before its first step. BadInput, NotFound or WrongShape names the stage."""
-    registry.speaker(home, model)
+    start = registry.speaker(home, model)
     seen: dict[str, Stage] = {}
     for stage in stages:
         try:
             names.check(stage.name, "a stage")
             if stage.name in seen or stage.name == START:
                 raise BadInput(f"There are two stages {stage.name!r}. Give each a name of its own.")
-            _check_one(home, stage, seen)
+            _check_one(home, stage, seen, f"#{start.id}")
         except TemperError as problem:
             raise type(problem)(f"Stage {stage.name}: {problem}") from None
         seen[stage.name] = stage
 
 
-def _check_one(home: Home, stage: Stage, seen: Mapping[str, Stage]) -> None:
+def _check_one(home: Home, stage: Stage, seen: Mapping[str, Stage], start: str) -> None:
+    """What launching the stage would refuse, as far as it can be said before the stages before it have run."""
     if stage.begin not in BEGINNINGS:
         raise BadInput(f"begin takes {' or '.join(BEGINNINGS)}, not {stage.begin!r}.")
-    given = (*stage.settings.values(), *(stage.sample or {}).values())
-    for reference in (stage.model, stage.data, *(v for v in given if isinstance(v, str))):
-        if reference.startswith("@") and reference[1:] not in seen:
-            raise NotFound(f"{reference} names no earlier stage. Those are: {', '.join(seen) or 'none'}.")
-    if stage.model and stage.model != START and not stage.model.startswith("@"):
+    submit.check_seed(stage.seed)
+    if stage.model.startswith("@"):
+        if not _earlier(seen, stage.model).speaks:
+            raise WrongShape(f"{stage.model} makes no model that speaks. Begin with one that does.")
+    elif stage.model and stage.model != START:
         registry.speaker(home, stage.model)
     if stage.bar is not None:
-        if stage.makes or stage.method == "reward":
+        if not stage.speaks:
             raise BadInput("Only a model that speaks can be measured. Leave the bar out.")
-        prompts.check_shape(curate.find(home, stage.bar.data))
         if not 0 <= stage.bar.least <= 1:
             raise BadInput(f"A bar is a share from 0 to 1, not {stage.bar.least}.")
-    if stage.judge is not None and not {"address", "judge"} <= stage.judge.keys():
-        raise BadInput("judge takes an address and the judge's name there, and maybe principles.")
-    if stage.sample is not None:
-        allowed = inspect.signature(submit.sample).parameters.keys() - {"home", "model", "dataset", "name", "token"}
-        if not stage.sample.keys() <= allowed:
-            raise BadInput(f"sample takes {', '.join(sorted(allowed))}, not {', '.join(sorted(stage.sample.keys() - allowed))}.")
+        submit.check_measured(curate.find(home, stage.bar.data), home, limit=stage.bar.limit)
+    method = None if stage.makes else submit.method_named(stage.method)
     if stage.data.startswith("@"):
-        made, method = seen[stage.data[1:]].makes, None if stage.makes else submit.method_named(stage.method)
+        made = _earlier(seen, stage.data).makes
         if made is None:
             raise WrongShape(f"{stage.data} makes a model, no data.")
         if made not in (method.shapes if method else prompts.SHAPES):
             raise WrongShape(f"{method.title if method else 'Sampling'} takes no {made} data, which is what {stage.data} makes.")
-    elif stage.makes:
-        prompts.check_shape(curate.find(home, stage.data))
+        data = None
     else:
-        _check_training(home, stage)
+        data = curate.find(home, stage.data)
+    given, later = _referring(stage, seen)
+    if stage.judge is not None:
+        submit.judged(data, **stage.judge)
+    elif stage.sample is not None:
+        submit.sampled(home, data, **given | dict.fromkeys(later, rewarded.LATER))
+    elif method is not None and data is not None:
+        _check_training(home, method, data, given, later)
 
 
-def _check_training(home: Home, stage: Stage) -> None:
-    """What launching the stage would refuse, as far as it can be said before the stages before it have run."""
-    method, data = submit.method_named(stage.method), curate.find(home, stage.data)
-    later = {name for name, value in stage.settings.items() if isinstance(value, str) and value.startswith("@")}
-    stored = submit.check(method, data, {k: "" if k in later else v for k, v in stage.settings.items()})
+def _earlier(seen: Mapping[str, Stage], reference: str) -> Stage:
+    if reference[1:] not in seen:
+        raise NotFound(f"{reference} names no earlier stage. Those are: {', '.join(seen) or 'none'}.")
+    return seen[reference[1:]]
+
+
+def _referring(stage: Stage, seen: Mapping[str, Stage]) -> tuple[dict[str, Any], set[str]]:
+    """What a stage is given, and the names in it that stand for what an earlier stage makes, of which each fits its place."""
+    given = dict(stage.settings if stage.sample is None else stage.sample)
+    refers = {"reward_model": "model:reward"} if stage.sample is not None else {}
+    if not stage.makes:
+        refers |= {s.name: s.refers for s in settings_of(submit.method_named(stage.method).settings) if s.refers}
+    later = {name for name, value in given.items() if isinstance(value, str) and value.startswith("@")}
+    for name in later:
+        earlier, (kind, _, wanted) = _earlier(seen, given[name]), refers.get(name, "").partition(":")
+        made = (
+            earlier.makes if kind == "data" else "reward" if earlier.method == "reward" else None if earlier.makes else "language"
+        )
+        if made not in wanted.split("|"):
+            raise WrongShape(
+                f"{name} takes {f'a {wanted} ' + ('data set' if kind == 'data' else 'model') if kind else 'no stage'}, "
+                f"and {given[name]} makes {made or 'data'}."
+            )
+    return given, later
+
+
+def _check_training(home: Home, method: Method, data: Dataset, given: Mapping[str, Any], later: set[str]) -> None:
+    stored = submit.check(method, data, {k: "" if k in later else v for k, v in given.items()})
+    stored = submit.pinned(home, method, stored)
     if "rewards" in stored:
-        rewarded.check(home, data, stored | dict.fromkeys(later & {"reward_model"}, rewarded.LATER))
+        rewarded.check(home, data, stored | dict.fromkeys(later & {"reward_model"}, rewarded.LATER), method)
 
 
 def begin(home: Home, name: str, model: str, stages: Sequence[Stage], token: str | None = None) -> Chain:
@@ -199,6 +166,9 @@ def advance(home: Home) -> None:
             _advance(home, chain)
         except TemperError as problem:
             chains.move(home, chain.id, "live", "held", str(problem))
+        except Exception as problem:  # one chain must not keep the engine from all that is queued
+            traceback.print_exc()
+            chains.move(home, chain.id, "live", "held", f"A fault in the program, which the engine's log tells: {problem!r}")
 
 
 def _advance(home: Home, chain: Chain) -> None:
@@ -266,7 +236,7 @@ def _model(chain: Chain, standing: Sequence[Standing], place: int) -> str:
         return named
     if not named:
         for each in reversed(standing[:place]):
-            if each.stage.makes is None and each.stage.method != "reward":
+            if each.stage.speaks:
                 return _made(each.work)
     return f"#{chain.request['model_id']}"
 

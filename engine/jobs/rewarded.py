@@ -7,7 +7,7 @@ from engine import registry
 from engine.data import curate
 from engine.errors import BadInput
 from engine.evaluation import prompts
-from engine.methods.method import Library
+from engine.methods.method import Library, Method
 from engine.rewards import recipe, sources
 from engine.rewards.table import SOURCES
 from storage import runs
@@ -17,17 +17,29 @@ from storage.records import Dataset
 LATER = "#0"  # a reward model that an earlier stage of a chain is still to make
 
 
-def check(home: Home, data: Dataset, settings: Mapping[str, Any]) -> None:
-    """BadInput when a reward cannot be read, asks for a column that the data lacks or for a source that is not named, or when a
-    source that is named is not used or not to be trusted."""
-    if not settings.get("rewards"):
+def check(home: Home, data: Dataset, settings: Mapping[str, Any], method: Method | None = None) -> None:
+    """BadInput when a reward cannot be read, asks for a column that the data lacks or for a source that is not named, when a
+    source that is named is not used or not to be trusted, or when rows have tools that the method cannot run."""
+    if "rewards" not in settings:
         return
+    if not settings["rewards"].strip():
+        raise BadInput("Say what an answer is worth: rewards is empty. One that fits answers that can be checked is check.")
     if bool(settings["judge_address"]) != bool(settings["judge"]):
         raise BadInput("A judge needs its address and its name there: set judge_address and judge, or neither.")
     if settings["judge_address"]:
         check_address(settings["judge_address"])
     parts = recipe.parse(settings["rewards"], sources.context(settings, _UNREAD, "cpu"))
-    columns = curate.scan(home, data).collect_schema().names()
+    frame = curate.scan(home, data)
+    columns = frame.collect_schema().names()
+    if (
+        method is not None
+        and not method.tools
+        and "tools" in columns
+        and not frame.select("tools").drop_nulls().head(1).collect().is_empty()
+    ):
+        raise BadInput(
+            f"The prompts come with tools, which {method.title} cannot run. Take GRPO or PPO, or leave out the column tools."
+        )
     recipe.needs(parts, [*columns, *(["prompt"] if data.shape in prompts.SHAPES else [])])
     for kind, source in SOURCES.items():
         if settings[source] and not any(part.kind.name == kind for part in parts):
@@ -53,7 +65,7 @@ _UNREAD = Library(_unread, _unread, lambda address, name: _unread)
 
 
 def trusted(home: Home, settings: Mapping[str, Any]) -> None:
-    """BadInput when the reward model does not beat the rule that the longer answer wins, unless it is to be used anyway."""
+    """BadInput when the reward model does not beat the rules of length, unless it is to be used anyway."""
     if settings.get("reward_model", LATER) in ("", LATER) or settings["trust_anyway"]:
         return
     model = registry.find(home, settings["reward_model"])
@@ -65,8 +77,9 @@ def trusted(home: Home, settings: Mapping[str, Any]) -> None:
             "trust_anyway to use it all the same."
         )
     if not test["beats_length"]:
+        longer = test["longer"]["value"]
         raise BadInput(
             f"{model.name} is right on {test['accuracy']['value']:.0%} of {test['accuracy']['n']} pairs it had not seen, and the "
-            f"rule that the longer answer wins on {test['longer']['value']:.0%}: what it rewards may be length. Train it on more "
-            "pairs, of like length, or set trust_anyway to use it all the same."
+            f"rule that the {'longer' if longer >= 0.5 else 'shorter'} answer wins on {max(longer, 1 - longer):.0%}: what it rewards "
+            "may be length. Train it on more pairs, of like length, or set trust_anyway to use it all the same."
         )

@@ -45,6 +45,10 @@ def check(method: Method, dataset: Dataset, settings: Mapping[str, Any], start: 
         raise BadInput(
             f"max_length is {stored['max_length']:,}, and {start.name} takes {start.context:,} tokens. Set it to at most that."
         )
+    if start is not None and 0 < start.context <= stored.get("max_answer", 0):
+        raise BadInput(
+            f"max_answer is {stored['max_answer']:,}, and {start.name} takes {start.context:,} tokens, the prompt among them. Lower it."
+        )
     if stored["tuning"] == "qlora":
         loading.check_four_bits()
     if stored.get("generator") == "vllm":
@@ -72,7 +76,7 @@ def pinned(home: Home, method: Method, settings: Mapping[str, Any]) -> dict[str,
 def referred(home: Home, settings: Mapping[str, Any], name: str, refers: str) -> dict[str, str]:
     """A setting that names a data set or a model with its #id instead; nothing where it names none. Raises as ``pinned`` does."""
     kind, _, wanted = refers.partition(":")
-    if not settings[name]:
+    if settings[name] in ("", rewarded.LATER):
         return {}
     found = curate.find(home, settings[name]) if kind == "data" else registry.find(home, settings[name])
     if (found.shape if isinstance(found, Dataset) else found.task) not in wanted.split("|"):
@@ -87,6 +91,12 @@ def fitting(method: Method, settings: Mapping[str, Any], start: Model | None) ->
     if start is None or not 0 < start.context < default or settings.get("max_length", default) != default:
         return dict(settings)
     return {**settings, "max_length": start.context}
+
+
+def check_seed(seed: int) -> None:
+    """BadInput where a seed is none."""
+    if not 0 <= seed <= LARGEST_SEED:
+        raise BadInput(f"seed takes a whole number from 0 to {LARGEST_SEED}, not {seed}.")
 
 
 def train(
@@ -106,10 +116,9 @@ def train(
     chosen, start, data = method_named(method), registry.speaker(home, model), curate.find(home, dataset)
     if dtype not in ("auto", "float32", "bfloat16"):
         raise BadInput(f"dtype takes auto, float32 or bfloat16, not {dtype!r}.")
-    if not 0 <= seed <= LARGEST_SEED:
-        raise BadInput(f"seed takes a whole number from 0 to {LARGEST_SEED}, not {seed}.")
+    check_seed(seed)
     stored = pinned(home, chosen, check(chosen, data, settings, start))
-    rewarded.check(home, data, stored)
+    rewarded.check(home, data, stored, chosen)
     name = names.check(name, "a run") if name else names.made_from(f"{start.name}-{chosen.name}-{data.name}")
     free = shutil.disk_usage(home.root).free
     needed = room.needed(registry.base_of(home, start), start, stored)
@@ -137,10 +146,7 @@ def measure(
     other = registry.speaker(home, against) if against else None
     if other is not None and other.id == subject.id:
         raise BadInput(f"{subject.name} cannot be measured against itself. Name another model.")
-    prompts.check_scored(home, data)
-    for what, number in (("limit", limit), ("max_tokens", max_tokens)):
-        if number is not None and number < 1:
-            raise BadInput(f"{what} takes a whole number of at least 1, not {number}.")
+    check_measured(data, home, limit=limit, max_tokens=max_tokens)
     request = {
         "model_id": subject.id,
         "dataset_id": data.id,
@@ -151,43 +157,61 @@ def measure(
     return runs.insert(home, kind="measure", name=f"{subject.name} on {data.title}", request=request, token=token)
 
 
+def check_measured(data: Dataset, home: Home, **numbers: int | None) -> None:
+    """WrongShape or BadInput where answers to a data set cannot be scored, or one of the numbers is none to count by."""
+    prompts.check_scored(home, data)
+    for what, number in numbers.items():
+        if number is not None and number < 1:
+            raise BadInput(f"{what} takes a whole number of at least 1, not {number}.")
+
+
 def judge(
     home: Home,
     *,
     model: str,
     dataset: str,
+    name: str,
+    token: str | None = None,
+    **how: Any,
+) -> Run:
+    """Queue the making of preference pairs ``name``: two answers of a model to each prompt, compared by the judge at ``address``.
+
+    With ``revise`` the judge criticises one answer to each prompt and rewrites it, and demonstrations are made. ``how`` is what
+    ``judged`` takes and refuses.
+    """
+    subject, data = registry.speaker(home, model), curate.find(home, dataset)
+    request = {"model_id": subject.id, "dataset_id": data.id, **judged(data, **how)}
+    return runs.insert(home, kind="judge", name=names.check(name, "a data set"), request=request, token=token)
+
+
+def judged(
+    data: Dataset | None,
+    *,
     address: str,
     judge: str,
-    name: str,
     principles: Sequence[str] = (),
     revise: bool = False,
     limit: int | None = None,
     sampling: Mapping[str, Any] | None = None,
-    token: str | None = None,
-) -> Run:
-    """Queue the making of preference pairs ``name``: two answers of a model to each prompt, compared by the judge at ``address``.
-
-    With ``revise`` the judge criticises one answer to each prompt and rewrites it, and demonstrations are made.
-    """
-    subject, data = registry.speaker(home, model), curate.find(home, dataset)
-    prompts.check_shape(data)
+) -> dict[str, Any]:
+    """How a judge is asked about answers to a data set (None: one that is still to be made), as it is stored. BadInput or
+    WrongShape where that cannot be."""
+    if data is not None:
+        prompts.check_shape(data)
     if limit is not None and limit < 1:
         raise BadInput(f"limit takes a whole number of at least 1, not {limit}.")
     rewarded.check_address(address)
     drawn = Sampling.checked({"temperature": 1.0, **(sampling or {})})
     if drawn.temperature == 0 and not revise:
         raise BadInput("At temperature 0 both answers to a prompt are the same. Take a higher one.")
-    request = {
-        "model_id": subject.id,
-        "dataset_id": data.id,
+    return {
         "address": address,
         "judge": judge,
         "revise": revise,
         "principles": [line.strip() for line in principles if line.strip()] or list(PRINCIPLES),
-        "limit": min(limit, data.rows) if limit else None,
+        "limit": _at_most(limit, data),
         "sampling": _drawn(drawn),
     }
-    return runs.insert(home, kind="judge", name=names.check(name, "a data set"), request=request, token=token)
 
 
 def sample(
@@ -196,6 +220,20 @@ def sample(
     model: str,
     dataset: str,
     name: str,
+    token: str | None = None,
+    **how: Any,
+) -> Run:
+    """Queue the making of the data set ``name`` from several answers of a model to each prompt, of which some are kept. ``how`` is
+    what ``sampled`` takes and refuses."""
+    subject, data = registry.speaker(home, model), curate.find(home, dataset)
+    request = {"model_id": subject.id, "dataset_id": data.id, **sampled(home, data, **how)}
+    return runs.insert(home, kind="sample", name=names.check(name, "a data set"), request=request, token=token)
+
+
+def sampled(
+    home: Home,
+    data: Dataset | None,
+    *,
     answers: int = 4,
     keep: str = "all",
     rewards: str = "",
@@ -207,14 +245,11 @@ def sample(
     least: float = 0.0,
     limit: int | None = None,
     sampling: Mapping[str, Any] | None = None,
-    token: str | None = None,
-) -> Run:
-    """Queue the making of the data set ``name`` from several answers of a model to each prompt, of which some are kept.
-
-    BadInput, NotFound or WrongShape where something of it cannot be; ``keep`` is one of ``samples.KEEPS``.
-    """
-    subject, data = registry.speaker(home, model), curate.find(home, dataset)
-    prompts.check_shape(data)
+) -> dict[str, Any]:
+    """How answers to a data set (None: one that is still to be made) are sampled and kept, as it is stored; ``keep`` is one of
+    ``samples.KEEPS``. BadInput, NotFound or WrongShape where something of it cannot be."""
+    if data is not None:
+        prompts.check_shape(data)
     if keep not in samples.KEEPS:
         raise BadInput(f"keep takes {', '.join(samples.KEEPS)}, not {keep!r}.")
     for what, number, low in (("limit", limit, 1), ("answers", answers, 2 if keep == "pairs" else 1)):
@@ -228,15 +263,18 @@ def sample(
         raise BadInput(f"To keep {samples.KEEPS[keep]}, name a reward such as check.")
     if rewards:
         judged |= referred(home, judged, "reward_model", "model:reward")
-        rewarded.check(home, data, judged)
+        if data is not None:
+            rewarded.check(home, data, judged)
     drawn = Sampling.checked({"temperature": 1.0, **(sampling or {})})
     if drawn.temperature == 0 and answers > 1:
         raise BadInput(f"At temperature 0 all {answers} answers to a prompt are the same. Take a higher one, or one answer.")
-    request = {
-        "model_id": subject.id, "dataset_id": data.id, "answers": answers, "keep": keep, **judged, "least": least,
-        "limit": min(limit, data.rows) if limit else None, "sampling": _drawn(drawn),
+    return {
+        "answers": answers, "keep": keep, **judged, "least": least, "limit": _at_most(limit, data), "sampling": _drawn(drawn),
     }  # fmt: skip
-    return runs.insert(home, kind="sample", name=names.check(name, "a data set"), request=request, token=token)
+
+
+def _at_most(limit: int | None, data: Dataset | None) -> int | None:
+    return min(limit, data.rows) if limit and data is not None else limit
 
 
 def _drawn(sampling: Sampling) -> dict[str, Any]:

@@ -93,4 +93,5 @@ METHOD = Method(
     settings=GrpoSettings,
     train=train,
     card=CARD,
+    tools=True,
 )

@@ -181,3 +181,4 @@ class Method:
     settings: type
     train: Callable[[Training], Trained]
     card: Card
+    tools: bool = False  # whether answers drawn while training may call tools

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from engine.errors import BadInput
 from engine.methods import rollouts, running
 from engine.methods.card import Card, arxiv
 from engine.methods.method import Method, Trained, Training, setting
@@ -40,6 +41,11 @@ class PpoSettings(RolloutSettings):
         0.0, "Divergence per token within an update beyond which the rest of its passes is left out; 0 is none", low=0, high=10,
         group="Update",
     )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.kl_target and not self.beta:
+            raise BadInput("kl_target moves beta, and beta is 0, which nothing moves. Set beta above 0, or kl_target to 0.")
 
     @property
     def together(self) -> int:
@@ -109,4 +115,5 @@ METHOD = Method(
     settings=PpoSettings,
     train=train,
     card=CARD,
+    tools=True,
 )

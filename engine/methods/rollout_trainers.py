@@ -10,6 +10,7 @@ import torch
 from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from torch import nn
+from transformers import TrainerCallback
 from trl import GRPOTrainer, RLOOTrainer
 
 from engine.generation.answers import Sampling
@@ -126,6 +127,17 @@ class ValueHead(nn.Linear):
         return super().forward(input.to(self.weight.dtype)).squeeze(-1)
 
 
+class LeaveOut(TrainerCallback):
+    """Takes the gradients away where an update has gone too far: with gradients of 0 the optimiser's momentum would still move."""
+
+    def __init__(self, trainer: "Ppo") -> None:
+        self.trainer = trainer
+
+    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, optimizer: Any = None, **_: Any) -> None:
+        if self.trainer.far:
+            self.trainer.optimizer.zero_grad(set_to_none=True)  # type: ignore[union-attr]
+
+
 class Ppo(Grpo):
     """Proximal policy optimisation: a value head on the policy's own body, advantages per token, clipped policy and values.
 
@@ -135,9 +147,12 @@ class Ppo(Grpo):
 
     def __init__(self, *args: Any, settings: Any, **kwargs: Any) -> None:
         self.settings = settings
-        self.kl = arithmetic.KlControl(settings.beta, settings.kl_target)
         self.far = False  # this batch of answers has moved the policy too far for another update
         super().__init__(*args, **kwargs)
+        # in a tenth of the run an error of 100 % changes the coefficient by e, so that a short run can reach its target too
+        answers = self.args.max_steps * settings.batch_size / settings.iterations
+        self.kl = arithmetic.KlControl(settings.beta, settings.kl_target, min(10_000.0, answers / 10))
+        self.add_callback(LeaveOut(self))
         model: Any = self.model
         inner: Any = model.get_base_model() if isinstance(model, PeftModel) else model
         self.body = inner.base_model
@@ -191,13 +206,12 @@ class Ppo(Grpo):
         rewards = arithmetic.token_rewards(scores, logps, reference, mask, in_rewards)
         values = values * mask
         advantages, returns = arithmetic.generalised_advantages(rewards, values, mask, settings.gamma, settings.lam)
-        moved = float(((logps - reference) * mask).sum(1).mean())
         self.far = False
-        self._note(
-            kl_answer=moved, kl_coefficient=self.kl.coefficient, value=float(values.sum() / mask.sum().clamp(min=1)),
-            explained=arithmetic.explained(values, returns, mask),
-        )  # fmt: skip
-        self.kl.update(moved, len(mask) * self.accelerator.num_processes)
+        self._note(value=float(values.sum() / mask.sum().clamp(min=1)), explained=arithmetic.explained(values, returns, mask))
+        if "ref_per_token_logps" in out:
+            moved = float(((logps - reference) * mask).sum(1).mean())
+            self._note(kl_answer=moved, kl_coefficient=self.kl.coefficient)
+            self.kl.update(moved, len(mask) * self.accelerator.num_processes)
         return {
             "advantages": arithmetic.whitened(advantages, mask) if settings.whiten else advantages,
             "old_per_token_logps": logps, "old_values": values, "returns": returns, "ref_per_token_logps": reference,
@@ -220,7 +234,7 @@ class Ppo(Grpo):
             entropy=float(arithmetic.mean(entropies.detach(), mask)),
             clipped=float(arithmetic.mean(((ratio - 1).abs() > settings.epsilon).float(), mask)),
         )  # fmt: skip
-        return loss * (0.0 if self.far else 1.0) / self.current_gradient_accumulation_steps
+        return loss / self.current_gradient_accumulation_steps
 
     def _note(self, **figures: float) -> None:
         for name, value in figures.items():

@@ -43,7 +43,9 @@ class RewardedSettings:
     )
     reward_model: str = setting("", "The reward model that model stands for in the reward", group="Reward", refers="model:reward")
     trust_anyway: bool = setting(
-        False, "Use the reward model though it does not beat the rule that the longer answer wins", group="Reward"
+        False,
+        "Use the reward model though it does not beat the rule that the longer answer, or the shorter one, wins",
+        group="Reward",
     )
     reward_code: str = setting(
         "", "Python with a function reward(prompt, answer, row) of your own, which python stands for in the reward", group="Reward",
@@ -79,9 +81,16 @@ class RolloutSettings(RewardedSettings, LoraSettings, CommonSettings):
         """How many prompts are asked at once."""
         return self.batch_size // self.answers
 
+    def __post_init__(self) -> None:
+        if self.batch_size % self.answers:
+            raise BadInput(
+                f"batch_size is {self.batch_size} answers and each prompt gets {self.answers}: "
+                f"take a multiple, such as {self.answers * max(1, self.batch_size // self.answers)}."
+            )
+
     def computed(self, rows: int, longest: int) -> tuple[int, int]:
-        """Each prompt is answered several times."""
-        return rows * self.answers, longest + self.max_answer
+        """Each prompt is answered several times, and each answer learnt from in every iteration."""
+        return rows * self.answers * self.iterations, longest + self.max_answer
 
 
 @dataclass(frozen=True)
@@ -156,11 +165,6 @@ def _called(row: dict[str, Any], tools: bool) -> bool:
 def ready(training: Training, material: Asked) -> running.Ready:
     """The model and the arguments; the steps come from prompts times answers."""
     settings = training.settings
-    if settings.batch_size % settings.answers:
-        raise BadInput(
-            f"batch_size is {settings.batch_size} answers and each prompt gets {settings.answers}: "
-            f"take a multiple, such as {settings.answers * max(1, settings.batch_size // settings.answers)}."
-        )
     if len(material.train) < settings.together:
         raise BadInput(
             f"There are {len(material.train)} prompts to train on, and {settings.together} are asked at once. Lower batch_size, "

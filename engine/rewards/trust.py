@@ -1,7 +1,7 @@
 """Whether a reward model may be believed, from pairs that it was not trained on.
 
-Accuracy alone says little where the longer answer is usually the better one, so the rule "the longer answer wins" is measured
-on the same pairs, and a model that does not beat it has learnt length.
+Accuracy alone says little where the longer answer is usually the better one, or the shorter one, so the rule of length that is
+right more often is measured on the same pairs, and a model that does not beat it may have learnt length.
 """
 
 import math
@@ -28,7 +28,8 @@ class Trust:
     """What held-out pairs say of a reward model.
 
     ``accuracy`` is the share of pairs with the chosen answer ahead, ``longer`` the share in which the chosen answer is the
-    longer one, both with ties as a half; ``gain`` is their paired difference. ``length`` is Spearman's rank correlation of
+    longer one, both with ties as a half; ``gain`` is the paired difference of accuracy and the better
+    rule of length: that the longer answer wins, or that the shorter one does. ``length`` is Spearman's rank correlation of
     reward with tokens over all answers. ``calibration_error`` is the mean distance of confidence and accuracy (Guo et al. 2017).
     """
 
@@ -41,7 +42,7 @@ class Trust:
 
     @property
     def beats_length(self) -> bool:
-        """Whether the whole interval of the gain over the length rule lies above 0."""
+        """Whether the whole interval of the gain over the better rule of length lies above 0."""
         return self.gain.low > 0
 
     def summary(self) -> dict[str, Any]:
@@ -60,12 +61,13 @@ def test(chosen: Sequence[float], rejected: Sequence[float], tokens: Sequence[tu
     """
     right = [_ahead(c, r) for c, r in zip(chosen, rejected, strict=True)]
     longer = [_ahead(c, r) for c, r in tokens]
+    rule = longer if sum(longer) * 2 >= len(longer) else [1 - x for x in longer]
     margins = [c - r for c, r in zip(chosen, rejected, strict=True)]
     calibration, error = _calibrated(margins)
     lengths = [length for pair in tokens for length in pair]
     rewards = [reward for pair in zip(chosen, rejected, strict=True) for reward in pair]
     return Trust(
-        intervals.of_scores(right), intervals.of_scores(longer), intervals.paired_difference(right, longer),
+        intervals.of_scores(right), intervals.of_scores(longer), intervals.paired_difference(right, rule),
         spearman(rewards, lengths), calibration, error,
     )  # fmt: skip
 

@@ -34,10 +34,12 @@ def trust(test: Mapping[str, Any], run_id: int) -> None:
     with st.container(border=True):
         st.markdown("**Trust test** on pairs that it was not trained on")
         if test["beats_length"]:
-            st.markdown(":material/verified: It is right more often than the rule that the longer answer wins.")
+            st.markdown(
+                ":material/verified: It is right more often than the rule that the longer answer, or the shorter one, wins."
+            )
         else:
             st.warning(
-                "It does not beat the rule that the longer answer wins, so it is offered to reinforcement learning only when "
+                "It does not beat the rule that the longer answer, or the shorter one, wins, so reinforcement learning takes it only when "
                 "`trust_anyway` is set. Train it on more pairs, of like length.",
                 icon=":material/gpp_maybe:",
             )

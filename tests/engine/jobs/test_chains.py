@@ -205,7 +205,7 @@ def test_what_is_gone_when_its_turn_comes_holds_the_road_with_the_reason(pocket:
     ("stages", "error", "problem"),
     [
         ([], BadInput, "Give at least one"),
-        ([{"name": "a"}], BadInput, "needs a name and data"),
+        ([{"name": "a"}], BadInput, "lacks data; it has name"),
         ([{**SFT, "steps": 3}], BadInput, "has 'steps'; a stage takes name, data"),
         ([SFT, SFT], BadInput, "two stages 'sft'"),
         ([{**SFT, "method": "sfft"}], NotFound, "Stage sft: There is no method"),
@@ -214,16 +214,48 @@ def test_what_is_gone_when_its_turn_comes_holds_the_road_with_the_reason(pocket:
         ([{**SFT, "model": "@later"}, {**DPO, "name": "later"}], NotFound, "@later names no earlier stage"),
         ([SFT, {**DPO, "data": "@sft"}], WrongShape, "makes a model, no data"),
         ([{**SFT, "bar": {"data": "pocket-far-isle", "least": 0.5}}], WrongShape, "Stage sft: Measuring takes"),
-        ([{**SFT, "bar": {"least": 0.5}}], BadInput, "takes data, least"),
+        ([{**SFT, "bar": {"least": 0.5}}], BadInput, "Stage 1, bar, lacks data"),
         ([{**SFT, "bar": {**BAR, "least": 80}}], BadInput, "from 0 to 1, not 80"),
         ([{**SFT, "begin": "anew"}], BadInput, "continue or merge"),
         ([{**DPO, "data": "pocket-instructions"}], WrongShape, "Stage dpo"),
-        ([{"name": "a", "data": "pocket-sums", "sample": {"kept": "all"}}], BadInput, "sample takes .*, not kept"),
+        ([{"name": "a", "data": "pocket-sums", "sample": {"kept": "all"}}], BadInput, "has 'kept'; sample takes"),
         (
             [{"name": "a", "data": "pocket-sums", "sample": {}}, {**DPO, "data": "@a"}],
             WrongShape,
             "takes no prompt_completion data",
         ),
+        *[
+            ([{**SFT, **wrong}], BadInput, said)
+            for wrong, said in (
+                ({"seed": "x"}, "Stage 1 has seed 'x', which has to be a whole number"),
+                ({"seed": -1}, "seed takes a whole number from 0"),
+                ({"data": 5}, "data 5, which has to be text"),
+                ({"name": 5}, "name 5, which has to be text"),
+                ({"settings": [1]}, r"settings \[1\], which has to be an object"),
+                ({"bar": {**BAR, "least": "0.5"}}, "least '0.5', which has to be a number"),
+                ({"bar": {**BAR, "limit": -4}}, "limit takes a whole number of at least 1"),
+                ({"judge": "x"}, "judge 'x', which has to be an object"),
+                ({"judge": {"address": 5, "judge": "j"}}, "address 5, which has to be text"),
+                ({"judge": {"address": "http://j", "judge": "j", "foo": 1}}, "'foo'; judge takes address"),
+                ({"judge": {"address": "http://j", "judge": "j", "principles": "kind"}}, "a list of texts"),
+                ({"sample": {"answers": "many"}}, "answers 'many', which has to be a whole number"),
+            )
+        ],
+        ([{"name": "a", "data": "pocket-sums", "sample": {"keep": "most"}}], BadInput, "keep takes all"),
+        ([{"name": "a", "data": "pocket-sums", "judge": {"address": "x", "judge": "j"}}], BadInput, "begins with http"),
+        (
+            [SFT, {**DPO, "name": "r", "method": "reward"}, {**SFT, "name": "b", "model": "@r"}],
+            WrongShape,
+            "no model that speaks",
+        ),
+        (
+            [SFT, {**GRPO, "settings": {"rewards": "model", "reward_model": "@sft"}}],
+            WrongShape,
+            "reward_model takes a reward model",
+        ),
+        ([{**SFT, "bar": {"data": "pocket-questions", "least": 0.5}}], BadInput, "pocket-questions"),
+        ([{**GRPO, "settings": {"answers": 7}}], BadInput, "take a multiple, such as"),
+        ([{**GRPO, "settings": {"rewards": ""}}], BadInput, "rewards is empty"),
         ([{**GRPO, "settings": {"rewards": "chekc"}}], BadInput, "Stage rl: .*there is no reward 'chekc'"),
         ([{**GRPO, "settings": {"rewards": "model"}}], BadInput, "Stage rl: .*reward_model names none"),
     ],
@@ -234,6 +266,23 @@ def test_a_road_that_cannot_be_walked_is_refused_before_its_first_step(
     with pytest.raises(error, match=problem):
         begun(pocket, *stages)
     assert not stored.page(pocket)
+
+
+def test_a_fault_in_one_chain_holds_it_and_leaves_the_others(pocket: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken, sound = begun(pocket, SFT), begun(pocket, SFT)
+    whole = chains.standings
+
+    def faulty(home: Home, chain: Chain) -> Any:
+        if chain.id == broken.id:
+            raise TypeError("unheard of")
+        return whole(home, chain)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(chains, "standings", faulty)
+        chains.advance(pocket)
+    held = chains.find(pocket, f"#{broken.id}")
+    assert held.status == "held" and "unheard of" in (held.reason or "")
+    assert status(pocket, sound) == ("live", ["live"])
 
 
 def test_a_chain_is_begun_once_by_its_token_and_known_from_its_runs(pocket: Home, tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_steps_are_those_that_the_trainer_makes(home: Home) -> None:
 
 def test_what_is_computed_follows_from_the_method(home: Home) -> None:
     base = register(home, "base", 1_000_000)
-    for name, steps, longest in (("grpo", 238, 94), ("ppo", 60, 94), ("rejection", 119, 30), ("dpo", 119, 60), ("kto", 119, 30)):
+    for name, steps, longest in (("grpo", 238, 94), ("ppo", 119, 94), ("rejection", 119, 30), ("dpo", 119, 60), ("kto", 119, 30)):
         settings = parse_settings(METHODS[name].settings, {"epochs": 1})
         assert settings.computed(1, 30)[1] == longest, name
         assert estimate.estimate(home, base, name, settings, 2000, 20, 30).steps == steps, name

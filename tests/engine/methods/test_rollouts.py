@@ -79,9 +79,26 @@ def test_ppo_takes_up_its_value_head_and_its_coefficient_from_a_checkpoint(base:
             assert second.values[series] == whole.values[series][step:], series
 
 
+def test_an_update_that_goes_too_far_moves_nothing_not_even_by_momentum(base: Path, tmp_path: Path) -> None:
+    # a batch is learnt from once freely and then, since any movement is too far, never again
+    settings = {**FAST, "steps": 6, "iterations": 3, "evaluations": 0, "learning_rate": 1e-2, "kl_stop": 1e-9, "beta": 0}
+    asked, heard = small.training("ppo", base, tmp_path / "run", ROWS, "prompt", **settings)
+    METHODS["ppo"].train(asked)
+    skipped, moved = heard.values["skipped"], heard.values["kl_update"]
+    assert skipped == [0, 1, 1, 0, 1, 1] and moved[0] == moved[3] == 0
+    assert moved[1] == moved[2] > 0 and moved[4] == moved[5] > 0, "the second time round it stands where it stood"
+
+
+def test_every_prompt_is_asked_as_often_as_the_epochs_say(base: Path, tmp_path: Path) -> None:
+    given = {**FAST, "steps": 0, "epochs": 1, "batch_size": 8, "answers": 2, "iterations": 2, "evaluations": 0}
+    _, heard = small.run("ppo", base, tmp_path / "run", ROWS, "prompt", **given)
+    assert heard.values["planned_steps"] == [30], "59 prompts are 15 batches of 4, each learnt from twice"
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
+        ({"kl_target": 1, "beta": 0}, "kl_target moves beta"),
         ({"batch_size": 30, "answers": 8}, "take a multiple, such as 24"),
         ({"batch_size": 1024}, "There are 59 prompts to train on, and 128 are asked at once"),
         ({"rewards": "chekc"}, "there is no reward 'chekc'"),
@@ -95,7 +112,7 @@ def test_ppo_takes_up_its_value_head_and_its_coefficient_from_a_checkpoint(base:
 )
 def test_what_cannot_work_is_refused_with_what_would(given: dict[str, Any], said: str, base: Path, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=re.escape(said)):
-        small.run("grpo", base, tmp_path / "run", ROWS, "prompt", **{**FAST, **given})
+        small.run("ppo" if "kl_target" in given else "grpo", base, tmp_path / "run", ROWS, "prompt", **{**FAST, **given})
 
 
 def test_a_reward_that_reads_a_missing_column_is_refused(base: Path, tmp_path: Path) -> None:

@@ -17,6 +17,14 @@ def test_a_model_that_has_learnt_length_does_not_beat_the_length_rule() -> None:
     assert not found.beats_length and found.length == pytest.approx(1)
 
 
+def test_a_model_that_has_learnt_brevity_does_not_beat_the_length_rule_either() -> None:
+    found = trust.test([-c for c, _ in LENGTHS], [-r for _, r in LENGTHS], LENGTHS)
+    shorter = [(max(p), min(p)) for p in LENGTHS]  # the shorter one is chosen
+    brief = trust.test([-float(r) for _, r in shorter], [-float(c) for c, _ in shorter], [(r, c) for c, r in shorter])
+    assert found.gain.value <= 0 and brief.accuracy.value > 0.95
+    assert not found.beats_length and not brief.beats_length
+
+
 def test_a_model_that_knows_better_than_length_is_believed() -> None:
     found = trust.test([1.0] * 300, [0.0] * 300, LENGTHS)
     assert found.accuracy.value == 1 and 0.4 < found.longer.value < 0.6
