@@ -11,6 +11,7 @@ QUIET = {
     "TRL_EXPERIMENTAL_SILENCE": "1",
     "TOKENIZERS_PARALLELISM": "false",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
 }
 POLITE = {"OMP_WAIT_POLICY": "PASSIVE"}  # threads of the model host, which answers beside a training, sleep while they wait
 # the first GPU of those that may be seen: with several, the Trainer would wrap the model in DataParallel, which TRL refuses

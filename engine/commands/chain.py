@@ -32,6 +32,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", comm
     )
     begin.add_argument("--address", help="of a judge for a road of the gallery; without one a rule takes its place")
     begin.add_argument("--judge", help="the judge's name at that address")
+    begin.add_argument("--principles", metavar="FILE", help="what the judge goes by, a line each")
     begin.add_argument("--rule", default=gallery.RULE, help="the reward that takes the place of a judge")
     begin.add_argument(
         "--wait", action="store_true", help="wait for the end; exit code 3 when a bar is not met, 4 when a run fails"
@@ -70,7 +71,10 @@ def _stages(given: argparse.Namespace) -> Any:
     if given.road in gallery.GALLERY:
         if bool(given.address) != bool(given.judge):
             raise BadInput("A judge needs its address and its name there. Give both or neither.")
-        judge = {"address": given.address, "judge": given.judge} if given.judge else None
+        if given.principles and not given.judge:
+            raise BadInput("Principles are for a judge. Name one with --address and --judge.")
+        lines = output.text(given.principles, "principles, a line each").splitlines()
+        judge = {"address": given.address, "judge": given.judge, "principles": lines} if given.judge else None
         return gallery.stages(gallery.find(given.road), runs.pairs("--data", given.data), judge, given.rule)
     if not Path(given.road).exists() and not Path(given.road).suffix:
         gallery.find(given.road)
@@ -142,11 +146,17 @@ def _print(home: Home, chain: Chain, as_json: bool) -> int:
         return 0
     print(f"{chain.name} (chain {chain.id}): {chain.status}" + (f". {chain.reason}" if chain.reason else ""))
     rows = [
-        [s["stage"], s["method"], s["status"], s["run"] or "", f"{s['bar']['reached'] or 0:.1%} of {s['bar']['least']:.1%}" if s["bar"] else ""]
+        [s["stage"], s["method"], s["status"], s["run"] or "", _bar(s["bar"])]
         for s in told["stages"]
     ]  # fmt: skip
     output.table(rows, ["stage", "method", "status", "run", "bar"])
     return 0
+
+
+def _bar(bar: dict[str, Any] | None) -> str:
+    if bar is None:
+        return ""
+    return f"{'-' if bar['reached'] is None else format(bar['reached'], '.1%')} of {bar['least']:.1%}"
 
 
 def _show(home: Home, given: argparse.Namespace) -> int:

@@ -4,7 +4,10 @@ import dataclasses
 import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
+
+from engine.errors import UnreadableFile
 
 
 def plain(value: Any) -> Any:
@@ -31,3 +34,11 @@ def table(rows: Sequence[Sequence[object]], head: Sequence[str]) -> None:
 def note(text: str) -> None:
     """A line for the person who watches, apart from the output."""
     print(text, file=sys.stderr, flush=True)
+
+
+def text(path: str | None, holds: str) -> str:
+    """What a text file that a command names holds, nothing where none is named. UnreadableFile where it cannot be read."""
+    try:
+        return Path(path).read_text(encoding="utf-8") if path else ""
+    except (OSError, UnicodeDecodeError) as problem:
+        raise UnreadableFile(f"{path} cannot be read ({problem}). Give a text file with {holds}.") from None

@@ -2,7 +2,7 @@
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from engine.commands import output
@@ -13,6 +13,7 @@ from storage.home import Home
 from storage.records import LIVE, Run
 
 LOOK = 0.2  # seconds between two looks at a run
+SHOWN = ("reward", "eval_reward", "kl", "loss", "eval_loss", "token_accuracy", "preference_accuracy", "eval_preference_accuracy")
 PATIENCE = 25  # looks without an engine until the waiting ends
 
 
@@ -154,10 +155,32 @@ def _print(home: Home, run: Run, as_json: bool) -> None:
     for key in ("reason", "next_step", "model"):
         if body[key]:
             print(f"  {key.replace('_', ' ')}: {body[key]}")
-    for series in ("loss", "eval_loss", "token_accuracy"):
+    for series in SHOWN:
         if series in body["latest"]:
             value = body["latest"][series]
             print(f"  {series}: " + ("not a number" if value is None else f"{value:.4f}"))
+    for line in _outcome(run.summary):
+        print(f"  {line}")
+
+
+def _outcome(found: Mapping[str, Any]) -> list[str]:
+    """What a run came to, beside its figures while it trained."""
+    lines = []
+    if test := found.get("trust"):
+        right, longer = (
+            f"{test[key]['value']:.1%} ({test[key]['low']:.1%} to {test[key]['high']:.1%})" for key in ("accuracy", "longer")
+        )
+        verdict = "beats the rules of length" if test["beats_length"] else "does not beat the rules of length"
+        lines.append(f"trust test: right on {right} of {test['accuracy']['n']} pairs, the longer answer on {longer}; {verdict}")
+    if "held_out_reward" in found:
+        lines.append(f"reward of greedy answers to {found['held_out_prompts']} held-out prompts: {found['held_out_reward']:.3f}")
+    if "kl_answer" in found:
+        lines.append(
+            f"moved from its start: {found['kl_answer']:.2f} nats an answer, standard error {found['kl_answer_error']:.2f}"
+        )
+    if "forgotten" in found:
+        lines.append(f"loss on the old text: {found['old_loss_before']:.3f} before, {found['old_loss_after']:.3f} after")
+    return lines
 
 
 def _list(home: Home, given: argparse.Namespace) -> int:

@@ -2,12 +2,10 @@
 
 import argparse
 import sys
-from pathlib import Path
 from typing import Any
 
 from engine import keys
 from engine.commands import output, runs
-from engine.errors import UnreadableFile
 from engine.jobs import submit, supervisor
 from engine.methods import METHODS
 from engine.rewards import samples
@@ -127,7 +125,7 @@ def _measure(home: Home, given: argparse.Namespace) -> int:
 
 
 def _judge(home: Home, given: argparse.Namespace) -> int:
-    lines = _text(given.principles, "a principle a line").splitlines()
+    lines = output.text(given.principles, "a principle a line").splitlines()
     if given.key:
         keys.save(home, keys.JUDGE, sys.stdin.readline())
     run = submit.judge(
@@ -137,18 +135,10 @@ def _judge(home: Home, given: argparse.Namespace) -> int:
     return runs.queued(home, run, given)
 
 
-def _text(path: str | None, holds: str) -> str:
-    """What a text file holds, nothing where none is named."""
-    try:
-        return Path(path).read_text(encoding="utf-8") if path else ""
-    except (OSError, UnicodeDecodeError) as problem:
-        raise UnreadableFile(f"{path} cannot be read ({problem}). Give a text file with {holds}.") from None
-
-
 def _sample(home: Home, given: argparse.Namespace) -> int:
     run = submit.sample(
         home, model=given.model, dataset=given.data, name=given.name, answers=given.answers, keep=given.keep, rewards=given.reward,
-        reward_code=_text(given.reward_code, "a function reward"), judge_address=given.address, judge=given.judge,
+        reward_code=output.text(given.reward_code, "a function reward"), judge_address=given.address, judge=given.judge,
         reward_model=given.reward_model, trust_anyway=given.trust_anyway, least=given.least, limit=given.limit, sampling=_drawing(given),
     )  # fmt: skip
     return runs.queued(home, run, given)

@@ -228,6 +228,16 @@ def _place(draft: Draft, target: Path) -> None:
         shutil.move(draft.folder / ROWS, beside)
 
 
+def check_version(home: Home, name: str, shape: str) -> None:
+    """BadInput where data sets of that name hold another shape: a newer version is taken wherever the name alone is given."""
+    before = datasets.find(home, names.check(name, "a data set"))
+    if before is not None and before.shape != shape:
+        raise BadInput(
+            f"There is a data set {name} already, and it holds {before.shape}, not {shape}. Choose another name, so that what is "
+            "meant by this one stays what it is."
+        )
+
+
 def add(home: Home, path: Path | str, name: str, shape: str | None = None, keep_good: bool = True) -> Dataset:
     """Read a file and freeze its rows in one go."""
     names.check(name, "a data set")

@@ -4,6 +4,8 @@ from functools import cache
 
 from engine.evaluation.scorer import Check, Scorer
 
+LEAST = 20  # bytes: of less than a short sentence nobody can tell the language
+
 
 def of(text: str) -> str:
     """The likeliest language of a text, as its ISO 639-1 code."""
@@ -21,7 +23,7 @@ def known() -> frozenset[str]:
 
 
 def _score(check: Check, answer: str) -> float:
-    return float(bool(answer.strip()) and of(answer) == check["value"])
+    return float(len(answer.strip().encode()) >= LEAST and of(answer) == check["value"])
 
 
 def _examine(check: Check) -> str | None:
@@ -30,4 +32,7 @@ def _examine(check: Check) -> str | None:
     return None
 
 
-LANGUAGE = Scorer("language", "The answer is in this language (ISO 639-1 code)", ("value",), (), _examine, _score)
+LANGUAGE = Scorer(
+    "language", "The answer is in this language (ISO 639-1 code); one too short to tell, of fewer than 20 bytes, is not",
+    ("value",), (), _examine, _score,
+)  # fmt: skip

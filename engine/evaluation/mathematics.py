@@ -1,11 +1,13 @@
 """Whether two mathematical expressions are equal: fractions, roots, units, sets, intervals, LaTeX or plain text.
 
-math-verify does it with a computer algebra system, which no text can be kept from sending on an endless road: so it works in a
+math-verify does it, and pint for units, with a computer algebra system, which no text can be kept from sending on an endless road: so it works in a
 process of its own, that is ended and begun anew when an answer takes too long.
 """
 
 import atexit
 import json
+import math
+import re
 import select
 import subprocess
 import sys
@@ -19,6 +21,11 @@ SECONDS = 5.0  # for one comparison
 START_SECONDS = 60.0  # until the algebra system is loaded
 LONGEST = 20_000  # characters of an answer, from its end
 READY = "ready"
+# a number, a unit such as km/h or m^2, and no more letters
+MEASURE = re.compile(
+    r"(-?\d[\d,]*(?:\.\d+)?)\s*((?:[A-Za-zµμ°Ω]+(?:\^?-?[23]|[²³])?)(?:/[A-Za-zµμ]+(?:\^?[23]|[²³])?)?)(?![\w/^])"
+)
+POWERS = str.maketrans({"²": "^2", "³": "^3"})
 
 
 class Comparer:
@@ -39,7 +46,7 @@ class Comparer:
             self._process = None
 
     def equal(self, wanted: str, answer: str) -> bool:
-        """Whether the last expression in ``answer`` equals ``wanted``; one that takes too long to compare does not."""
+        """Whether what ``answer`` comes to equals ``wanted``; one that takes too long to compare does not."""
         process = self._process or self._started()
         assert process.stdin is not None
         process.stdin.write(json.dumps([wanted, answer[-LONGEST:]]).encode() + b"\n")
@@ -68,19 +75,52 @@ class Comparer:
         return process.stdout.readline().decode().strip() if ready else None
 
 
-def serve() -> None:
-    """Be the process that compares: a line of JSON in, a line out."""
+def measures(text: str) -> list[Any]:
+    """The measures in a text, a number and a unit that there is each, in their order."""
+    import pint
+
+    units, found = pint.application_registry, []
+    for number, unit in MEASURE.findall(text):
+        try:
+            found.append(units.Quantity(float(number.replace(",", "")), units.parse_units(unit.translate(POWERS))))
+        except (ValueError, AttributeError, TypeError, pint.errors.PintError):
+            continue  # a word, and no unit
+    return found
+
+
+def _same_measure(wanted: Any, answer: str) -> bool | None:
+    """Whether the last measure in an answer is the wanted one, in whatever unit; None where the answer has none."""
+    found = measures(answer)
+    if not found:
+        return None
+    if found[-1].dimensionality != wanted.dimensionality:
+        return False
+    first, second = wanted.to_base_units().magnitude, found[-1].to_base_units().magnitude
+    return math.isclose(first, second, rel_tol=1e-9)
+
+
+def _equal(wanted: str, answer: str) -> bool:
     import math_verify
 
     def parsed(text: str) -> Any:  # its own timer is a signal; the one that counts is outside
-        return math_verify.parse(text, parsing_timeout=cast(int, None))
+        return math_verify.parse(text, parsing_timeout=cast(int, None)) or math_verify.parse(
+            f"${text}$", parsing_timeout=cast(int, None)
+        )
 
+    if MEASURE.fullmatch(wanted.strip()) and (measure := measures(wanted)):
+        same = _same_measure(measure[0], answer)
+        if same is not None:
+            return same
+    return bool(said := parsed(answer)) and math_verify.verify(parsed(wanted), said, timeout_seconds=None)
+
+
+def serve() -> None:
+    """Be the process that compares: a line of JSON in, a line out."""
+    _equal("5 m", "500 cm")  # loads what it compares with
     print(READY, flush=True)
     for line in sys.stdin:
-        wanted, answer = json.loads(line)
         try:
-            gold, said = parsed(wanted) or parsed(f"${wanted}$"), parsed(answer)
-            same = bool(said) and math_verify.verify(gold, said, timeout_seconds=None)
+            same = _equal(*json.loads(line))
         except (Exception, RecursionError):  # what the algebra system cannot read is not equal to anything
             same = False
         print(json.dumps(bool(same)), flush=True)
@@ -95,7 +135,7 @@ def _score(check: Check, answer: str) -> float:
 
 MATH = Scorer(
     "math",
-    "The last expression in the answer equals the value: fractions, roots, units, LaTeX",
+    "What the answer comes to equals the value: fractions, roots, sets, LaTeX, and measures in any unit of their kind",
     ("value",),
     (),
     needs_text,

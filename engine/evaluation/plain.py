@@ -109,7 +109,8 @@ def _words(check: Check, answer: str) -> float:
         wanted = re.escape(normal(str(word), case))
         return re.search(rf"(?<!\w){wanted}(?!\w)", text) is not None
 
-    return float(all(map(occurs, check.get("required", ()))) and not any(map(occurs, check.get("forbidden", ()))))
+    required, forbidden = check.get("required", ()), check.get("forbidden", ())
+    return float(bool(text.strip()) and all(map(occurs, required)) and not any(map(occurs, forbidden)))
 
 
 def _needs_words(check: Check) -> str | None:
@@ -124,7 +125,7 @@ def _tags(check: Check, answer: str) -> float:
     for name in check["value"]:
         opening, closing = f"<{name}>", f"</{name}>"
         inside, closed, after = rest.removeprefix(opening).partition(closing)
-        if not rest.startswith(opening) or not closed or opening in inside:
+        if not rest.startswith(opening) or not closed or opening in inside or not inside.strip():
             return 0.0
         rest = after.strip()
     return float(not rest)
@@ -158,8 +159,8 @@ PLAIN = (
         ("schema",), (), _needs_schema, _json_schema,
     ),
     Scorer(
-        "words", "Every required word occurs in the answer, and no forbidden one",
+        "words", "Every required word occurs in the answer, which is not empty, and no forbidden one",
         (), ("required", "forbidden", "case"), _needs_words, _words,
     ),
-    Scorer("tags", "The answer is these tags in this order, each once, and nothing outside them", ("value",), (), _needs_tags, _tags),
+    Scorer("tags", "The answer is these tags in this order, each once with something in it, and nothing outside them", ("value",), (), _needs_tags, _tags),
 )  # fmt: skip

@@ -46,7 +46,7 @@ def check_shape(dataset: Dataset) -> None:
     """WrongShape when the data set has no prompts."""
     if dataset.shape not in SHAPES:
         raise WrongShape(
-            f"Measuring takes data of the shape {', '.join(SHAPES[:-1])} or {SHAPES[-1]}, but {dataset.title} holds "
+            f"The model is asked questions, from data of the shape {', '.join(SHAPES[:-1])} or {SHAPES[-1]}, but {dataset.title} holds "
             f"{dataset.shape}. Choose a data set of questions."
         )
 

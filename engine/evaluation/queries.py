@@ -47,7 +47,10 @@ class Tables:
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """The rows of one query that only reads. sqlite3.Error when it does not, or takes too long or too much."""
         self._begin()
-        found = self._database.execute(query).fetchmany(ROWS + 1)
+        cursor = self._database.execute(query)
+        if cursor.description is None:
+            raise sqlite3.OperationalError("it is no query")
+        found = cursor.fetchmany(ROWS + 1)
         if len(found) > ROWS:
             raise sqlite3.OperationalError(f"more than {ROWS:,} rows")
         return found

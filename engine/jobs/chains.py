@@ -82,7 +82,7 @@ def _check_one(home: Home, stage: Stage, seen: Mapping[str, Stage], start: str) 
     if stage.judge is not None:
         submit.judged(data, **stage.judge)
     elif stage.sample is not None:
-        submit.sampled(home, data, **given | dict.fromkeys(later, rewarded.LATER))
+        submit.sampled(home, data, **{**given, **dict.fromkeys(later, rewarded.LATER)})
     elif method is not None and data is not None:
         _check_training(home, method, data, given, later)
 

@@ -1,6 +1,6 @@
 """Whether what a run is to be rewarded by can be used, before the run is queued."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from engine import registry
@@ -17,9 +17,10 @@ from storage.records import Dataset
 LATER = "#0"  # a reward model that an earlier stage of a chain is still to make
 
 
-def check(home: Home, data: Dataset, settings: Mapping[str, Any], method: Method | None = None) -> None:
+def check(home: Home, data: Dataset | None, settings: Mapping[str, Any], method: Method | None = None) -> None:
     """BadInput when a reward cannot be read, asks for a column that the data lacks or for a source that is not named, when a
-    source that is named is not used or not to be trusted, or when rows have tools that the method cannot run."""
+    source that is named is not used or not to be trusted, or when rows have
+    tools that the method cannot run. Data that is still to be made (None) is taken to fit."""
     if "rewards" not in settings:
         return
     if not settings["rewards"].strip():
@@ -29,6 +30,17 @@ def check(home: Home, data: Dataset, settings: Mapping[str, Any], method: Method
     if settings["judge_address"]:
         check_address(settings["judge_address"])
     parts = recipe.parse(settings["rewards"], sources.context(settings, _UNREAD, "cpu"))
+    if data is not None:
+        _fits(home, data, parts, method)
+    for kind, source in SOURCES.items():
+        if settings[source] and not any(part.kind.name == kind for part in parts):
+            raise BadInput(
+                f"{source} is set, and the reward {settings['rewards']!r} does not use {kind}. Add it, or leave {source} empty."
+            )
+    trusted(home, settings)
+
+
+def _fits(home: Home, data: Dataset, parts: Sequence[recipe.Part], method: Method | None) -> None:
     frame = curate.scan(home, data)
     columns = frame.collect_schema().names()
     if (
@@ -41,12 +53,6 @@ def check(home: Home, data: Dataset, settings: Mapping[str, Any], method: Method
             f"The prompts come with tools, which {method.title} cannot run. Take GRPO or PPO, or leave out the column tools."
         )
     recipe.needs(parts, [*columns, *(["prompt"] if data.shape in prompts.SHAPES else [])])
-    for kind, source in SOURCES.items():
-        if settings[source] and not any(part.kind.name == kind for part in parts):
-            raise BadInput(
-                f"{source} is set, and the reward {settings['rewards']!r} does not use {kind}. Add it, or leave {source} empty."
-            )
-    trusted(home, settings)
 
 
 def check_address(address: str) -> None:

@@ -181,6 +181,7 @@ def judge(
     """
     subject, data = registry.speaker(home, model), curate.find(home, dataset)
     request = {"model_id": subject.id, "dataset_id": data.id, **judged(data, **how)}
+    curate.check_version(home, name, "prompt_completion" if request["revise"] else "preference")
     return runs.insert(home, kind="judge", name=names.check(name, "a data set"), request=request, token=token)
 
 
@@ -227,6 +228,7 @@ def sample(
     what ``sampled`` takes and refuses."""
     subject, data = registry.speaker(home, model), curate.find(home, dataset)
     request = {"model_id": subject.id, "dataset_id": data.id, **sampled(home, data, **how)}
+    curate.check_version(home, name, samples.shape(request["keep"]))
     return runs.insert(home, kind="sample", name=names.check(name, "a data set"), request=request, token=token)
 
 
@@ -263,8 +265,7 @@ def sampled(
         raise BadInput(f"To keep {samples.KEEPS[keep]}, name a reward such as check.")
     if rewards:
         judged |= referred(home, judged, "reward_model", "model:reward")
-        if data is not None:
-            rewarded.check(home, data, judged)
+        rewarded.check(home, data, judged)
     drawn = Sampling.checked({"temperature": 1.0, **(sampling or {})})
     if drawn.temperature == 0 and answers > 1:
         raise BadInput(f"At temperature 0 all {answers} answers to a prompt are the same. Take a higher one, or one answer.")

@@ -19,7 +19,7 @@ from storage import db, runs
 from storage.home import Home
 from storage.records import Run
 
-ENVIRONMENT = PRIVATE | QUIET | ONE_GPU | {"TRANSFORMERS_VERBOSITY": "warning"}
+ENVIRONMENT = PRIVATE | QUIET | ONE_GPU | {"TRANSFORMERS_VERBOSITY": "error"}
 ASKED = "Stopped as asked"
 LOCK_WAIT = 20.0  # seconds
 

@@ -63,9 +63,8 @@ def k3(logps: Any, other: Any) -> Any:
 def explained(values: Any, returns: Any, mask: Any) -> float:
     """The share of the returns' variance that the values explain; 1 is all of it, below 0 worse than a constant."""
     chosen = mask.bool()
-    if chosen.sum() < 2:
-        return 0.0
-    return float(1 - (returns - values)[chosen].var() / returns[chosen].var().clamp(min=1e-8))
+    spread = float(returns[chosen].var()) if chosen.sum() > 1 else 0.0
+    return 1 - float((returns - values)[chosen].var()) / spread if spread > 1e-8 else 0.0
 
 
 def whitened(values: Any, mask: Any) -> Any:

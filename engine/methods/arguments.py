@@ -17,7 +17,6 @@ TUNINGS = {
 SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
 OPTIMIZER = "adamw_torch_fused"
 ACTIVATION_BYTES = 60  # per token and root of the number of weights, measured on small Qwen3 models
-MOST_HELD_OUT = 200  # rows: each evaluation reads them all
 ACTIVATION_SHARE = 0.25  # of the memory, for activations
 
 
@@ -27,6 +26,7 @@ class CommonSettings:
 
     RATE: ClassVar[float] = 1.0  # the method's share of the learning rate that suits supervised fine-tuning
     LEAST_ROWS: ClassVar[int] = 1  # rows that have to be computed at once
+    MOST_HELD_OUT: ClassVar[int] = 200  # rows: each evaluation reads them all
 
     learning_rate: float = setting(
         0.0, "Size of a step. 0 chooses it from the model's size and the tuning, and says so", low=0, high=1
@@ -99,7 +99,7 @@ def learning_rate(settings: Any, parameters: int) -> float:
 
 def held_out(settings: Any, rows: int) -> int:
     """How many of ``rows`` are kept out of the training: the share that was asked for, and no more than tell the loss well."""
-    return min(int(rows * settings.evaluate_share), MOST_HELD_OUT)
+    return min(int(rows * settings.evaluate_share), settings.MOST_HELD_OUT)
 
 
 def optimizer_steps(settings: Any, rows: int) -> int:

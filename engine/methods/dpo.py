@@ -27,6 +27,7 @@ class DpoSettings(LoraSettings, CommonSettings):
     """Settings of direct preference optimisation."""
 
     RATE: ClassVar[float] = 0.1
+    MOST_HELD_OUT: ClassVar[int] = preference.MOST_HELD_OUT
 
     epochs: float = setting(1.0, "How often every pair is seen; used when steps is 0", low=0.01, high=1000)
     loss: str = setting("sigmoid", "Which loss compares the two answers", choices=LOSSES, group="Preference")

@@ -60,7 +60,7 @@ def train(training: Training) -> Trained:
         **running.watched(training, material.prompts),
     )
     return running.carry_out(
-        training, trainer, {"weights": ready.weights}, lambda: rollouts.measured(training, trainer, material)
+        training, trainer, {"weights": ready.weights}, lambda: rollouts.measured(training, trainer.model, material)
     )
 
 

@@ -20,6 +20,7 @@ class KtoSettings(LoraSettings, CommonSettings):
     """Settings of Kahneman-Tversky optimisation."""
 
     RATE: ClassVar[float] = 0.1
+    MOST_HELD_OUT: ClassVar[int] = preference.MOST_HELD_OUT
     LEAST_ROWS: ClassVar[int] = 2  # a prompt is compared with another one's answer
 
     epochs: float = setting(1.0, "How often every answer is seen; used when steps is 0", low=0.01, high=1000)

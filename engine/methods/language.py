@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -183,8 +183,12 @@ def _compile(model: Any) -> None:
         layer.compile()
 
 
-def train(training: Training, material: Material, fresh: bool = False, compile: bool = False) -> Trained:
-    """Run the trainer over ``material`` and leave the adapter or the whole model in ``training.folder / "model"``."""
+def train(
+    training: Training, material: Material, fresh: bool = False, compile: bool = False,
+    measured: Callable[[Any], Mapping[str, Any]] = lambda model: {},
+) -> Trained:  # fmt: skip
+    """Run the trainer over ``material`` and leave the adapter or the whole model in ``training.folder / "model"``; what ``measured``
+    finds in the trained model is kept with it."""
     from trl import SFTConfig, pack_dataset
 
     from engine.methods.trainer import LanguageTrainer
@@ -220,7 +224,7 @@ def train(training: Training, material: Material, fresh: bool = False, compile: 
     )
     summary: dict[str, Any] = {"weights": ready.weights, "batching": way.way}
     if not material.old:
-        return running.carry_out(training, trainer, summary)
+        return running.carry_out(training, trainer, summary, lambda: measured(trainer.model))
     summary["old_loss_before"] = likelihood.mean_loss(ready.model, material.old)
     training.reporter.metrics(0, {"old_loss": summary["old_loss_before"]})
     return running.carry_out(training, trainer, summary, lambda: _forgotten(training, trainer, material, summary))

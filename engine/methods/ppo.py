@@ -82,7 +82,7 @@ def train(training: Training) -> Trained:
 
     def measured() -> dict[str, Any]:
         trainer.without_head()
-        return rollouts.measured(training, trainer, material)
+        return rollouts.measured(training, trainer.model, material)
 
     return running.carry_out(training, trainer, {"weights": ready.weights}, measured)
 

@@ -13,6 +13,7 @@ from engine.methods.method import Training
 from engine.methods.running import Prompt
 
 Row = Mapping[str, Any]
+MOST_HELD_OUT = 1_000_000_000  # whole prompts are held out, as large a share as is asked for
 LOOKED_AT = 100  # rows among which prompts that leave room are looked for
 
 

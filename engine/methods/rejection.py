@@ -57,7 +57,9 @@ def train(training: Training) -> Trained:
         f"{len(kept)} of {seen['prompts']} prompts have an answer worth more than {settings.least:g}; all answers are worth "
         f"{seen['reward']:.3g} on average, those kept {seen['reward_kept']:.3g}."
     )
-    trained = language.train(training, _learnt(training, material, kept))
+    trained = language.train(
+        training, _learnt(training, material, kept), measured=lambda model: rollouts.measured(training, model, material)
+    )
     return Trained(trained.folder, trained.kind, {**trained.summary, **seen})
 
 

@@ -15,6 +15,7 @@ class RewardSettings(LoraSettings, CommonSettings):
     """Settings of a reward model."""
 
     RATE: ClassVar[float] = 0.3
+    MOST_HELD_OUT: ClassVar[int] = preference.MOST_HELD_OUT
 
     tuning: str = setting(
         "lora",

@@ -58,7 +58,11 @@ class Rollouts(Watched):
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         """The mean reward of greedy answers to held-out prompts, and the answers to the fixed ones."""
         figures = super().evaluate(*args, **kwargs)
-        rewards = rollouts.greedy(self, self.material, rollouts.LOOKED_AT) if self.material.held_out else []
+        rewards = (
+            rollouts.greedy(self.model, self.material, rollouts.LOOKED_AT, int(self.max_completion_length or 0))  # type: ignore[attr-defined]
+            if self.material.held_out
+            else []
+        )
         if rewards:
             self.reporter.metrics(self.state.global_step, {"eval_reward": sum(rewards) / len(rewards)})
         return figures
@@ -197,11 +201,15 @@ class Ppo(Grpo):
             return out | self._advantages(out)
 
     def _advantages(self, out: Any) -> dict[str, Any]:
-        settings, mask = self.settings, _mask(out)
+        settings = self.settings
+        begin = self.accelerator.process_index * len(out["completion_mask"])
+        raw = self.raw[begin : begin + len(out["completion_mask"])]
+        # what no reward could judge is no answer worth nothing: nothing is learnt from it
+        out = out | {"completion_mask": out["completion_mask"] * (~raw.isnan().all(dim=1, keepdim=True))}
+        mask = _mask(out)
         logps, values, _ = self._read(out, self.args.per_device_train_batch_size)
         reference = out.get("ref_per_token_logps", logps)
-        begin = self.accelerator.process_index * len(mask)
-        scores = (self.raw * self.reward_weights.to(self.raw.device)).nansum(dim=1)[begin : begin + len(mask)]
+        scores = (raw * self.reward_weights.to(raw.device)).nansum(dim=1)
         in_rewards = self.kl.coefficient if settings.kl_place == "reward" else 0.0
         rewards = arithmetic.token_rewards(scores, logps, reference, mask, in_rewards)
         values = values * mask
@@ -213,6 +221,7 @@ class Ppo(Grpo):
             self._note(kl_answer=moved, kl_coefficient=self.kl.coefficient)
             self.kl.update(moved, len(mask) * self.accelerator.num_processes)
         return {
+            "completion_mask": out["completion_mask"],
             "advantages": arithmetic.whitened(advantages, mask) if settings.whiten else advantages,
             "old_per_token_logps": logps, "old_values": values, "returns": returns, "ref_per_token_logps": reference,
         }  # fmt: skip

@@ -222,26 +222,27 @@ def rewarded(material: Asked, rows: Sequence[dict[str, Any]], told: Sequence[Any
     return recipe.total(material.parts, recipe.scores(material.parts, answers))
 
 
-def greedy(trainer: Any, material: Asked, count: int) -> list[float]:
-    """The rewards of greedy answers to the first held-out prompts; those that no reward can judge are left out."""
-    told = material.answered(trainer.model, count, Sampling(max_tokens=trainer.max_completion_length))
+def greedy(model: Any, material: Asked, count: int, most: int) -> list[float]:
+    """The rewards of greedy answers, of at most so many tokens, to the first held-out prompts; those that no reward can judge are
+    left out."""
+    told = material.answered(model, count, Sampling(max_tokens=most))
     return [r for r in rewarded(material, material.held_out[:count], told) if r is not None]
 
 
-def measured(training: Training, trainer: Any, material: Asked) -> dict[str, Any]:
+def measured(training: Training, model: Any, material: Asked) -> dict[str, Any]:
     """Reward on held-out prompts, and how far answers have moved: the KL divergence from the start, a whole answer at a time."""
     if not material.held_out:
         return {}
-    rewards = greedy(trainer, material, JUDGED)
+    rewards = greedy(model, material, JUDGED, training.settings.max_answer)
     drawn = Sampling(max_tokens=training.settings.max_answer, temperature=1.0, seed=training.seed)
     prompts = material.ids[: len(material.held_out)][:JUDGED]
-    told = material.answered(trainer.model, JUDGED, drawn)
+    told = material.answered(model, JUDGED, drawn)
     answers, chosen = [t.ids for t in told], [t.chosen for t in told]
     start = running.start(training)
     moved = [
         now - before
         for now, before in zip(
-            likelihood.log_likelihoods(trainer.model, prompts, answers, chosen),
+            likelihood.log_likelihoods(model, prompts, answers, chosen),
             likelihood.log_likelihoods(start, prompts, answers, chosen),
             strict=True,
         )

@@ -141,6 +141,8 @@ def carry_out(
         return Trained(training.folder, kind, summary)
     if trainer.eval_dataset is not None:
         summary["held_out_loss"] = trainer.evaluate()["eval_loss"]
+    elif training.settings.evaluations and trainer.told != trainer.state.global_step:
+        trainer.evaluate()
     found = measured()
     reporter.phase("saving")
     shutil.rmtree(training.folder / "start", ignore_errors=True)

@@ -148,6 +148,7 @@ class Watched(Trainer):
         self.kept = kept
         self.reporter = reporter
         self.prompts, self.tokens = prompts, tokens
+        self.told = -1  # the step at which they were answered last
         self.watch = Watch(reporter)
         super().__init__(*args, callbacks=[self.watch], **kwargs)
         # the trainer's own printing goes: the reporter tells what happens
@@ -204,6 +205,7 @@ class Watched(Trainer):
         model: Any = self.model
         if not self.prompts:
             return
+        self.told = self.state.global_step
         told = batch.complete(model, self.processing_class, [p.ids for p in self.prompts], Sampling(max_tokens=self.tokens))
         for prompt, completion in zip(self.prompts, told, strict=True):
             self.reporter.sample(self.state.global_step, prompt.shown, completion.text + ("" if completion.ended else " …"))

@@ -12,6 +12,12 @@ from storage.home import Home
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 POCKET, SAMPLES = ASSETS / "pocket", ASSETS / "samples"
 NAME = "pocket"
+# what each method learns from where a person has no data of their own yet
+LEARNS = {
+    "pretrain": "pocket-far-isle", "sft": "pocket-instructions", **dict.fromkeys(("dpo", "kto", "reward"), "pocket-preferences"),
+    **dict.fromkeys(("ppo", "rloo", "grpo", "rejection"), "pocket-sums"),
+}  # fmt: skip
+NAMES = frozenset(file.stem for file in SAMPLES.glob("*.jsonl"))
 LICENSE = "apache-2.0"
 
 # Qwen3 (Yang et al. 2025), small enough for a laptop: 3.2 million weights

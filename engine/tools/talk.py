@@ -176,13 +176,14 @@ def _goes_on(
 def _result(talk: Talk, call: Mapping[str, Any], row: Mapping[str, Any], tools: Mapping[str, Tool]) -> dict[str, Any]:
     """What a call gave, as a turn; what went wrong is told to the model too."""
     function = call.get("function", call)
+    name = str(function.get("name", ""))
     talk.calls += 1
     try:
-        tool = tools.get(function["name"])
+        tool = tools.get(name)
         if tool is None:
-            raise ToolFailed(f"there is no tool {function['name']}, only {', '.join(tools)}")
-        content = tool.call(function["arguments"], row)
+            raise ToolFailed(f"there is no tool {name}, only {', '.join(tools)}")
+        content = tool.call(function.get("arguments") or {}, row)
     except ToolFailed as problem:
         talk.failures += 1
         content = f"Error: {problem}"
-    return {"role": "tool", "name": str(function["name"]), "content": content}
+    return {"role": "tool", "name": name, "content": content}

@@ -86,6 +86,19 @@ PANELS = (
     Panel("Calls of tools", ("tool_calls", "tool_failures"), "How many an answer makes, and the share of them that fail."),
     Panel("Groups alike", ("groups_alike",), "Share of prompts whose answers all earned the same: nothing is learnt from them."),
     Panel("Clipped", ("clipped",), "Share of tokens whose update was held back."),
+    Panel("Spread of the rewards", ("reward_spread",), "Among the answers to a prompt. Without any there is nothing to compare."),
+    Panel("Value", ("value",), "What the value head expects of an answer, on average. It should come near the reward."),
+    Panel("Explained by the value", ("explained",), "Share of the returns' variance that the values explain: 1 is all, 0 none."),
+    Panel("Losses of policy and value", ("policy_loss", "value_loss"), "Both parts of PPO's loss; the value's should fall."),
+    Panel(
+        "Divergence within an update",
+        ("kl_update",),
+        "Per token, how far the passes over one batch have moved the model. kl_stop bounds it.",
+    ),
+    Panel("Passes left out", ("skipped",), "1 where a batch had moved the model too far for another pass."),
+    Panel("Weight of the divergence", ("kl_coefficient",), "Beta as it is now, where kl_target moves it."),
+    Panel("Mean reward", ("eval_mean_reward", "mean_reward"), "What the reward model gives, over both answers of a pair."),
+    Panel("Least and greatest reward", ("min_reward", "max_reward", "eval_min_reward", "eval_max_reward"), "Within a batch."),
     Panel(
         "Gradient norm",
         ("gradient_norm",),
@@ -123,6 +136,14 @@ NAMES = {
     "seconds_scoring": "scoring",
     "seconds_update": "update",
     "seconds_reward": "reward",
+    "policy_loss": "policy",
+    "value_loss": "value",
+    "mean_reward": "training",
+    "eval_mean_reward": "held-out",
+    "min_reward": "least, training",
+    "max_reward": "greatest, training",
+    "eval_min_reward": "least, held-out",
+    "eval_max_reward": "greatest, held-out",
     "loss": "training",
     "eval_loss": "held-out",
     "token_accuracy": "training",
@@ -134,7 +155,7 @@ NAMES = {
 # figures about the run, not curves
 NOT_CURVES = {
     "planned_steps", "tokens", "training_seconds",
-    "eval_runtime", "eval_samples_per_second", "eval_steps_per_second", "eval_num_tokens",
+    "eval_runtime", "eval_samples_per_second", "eval_steps_per_second", "eval_num_tokens", "eval_tokens",
 }  # fmt: skip
 
 

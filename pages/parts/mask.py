@@ -6,8 +6,8 @@ from streamlit.components.v2 import component
 
 HTML = """
 <div class="legend" aria-hidden="true">
-  <span><span class="learned">underlined</span> carries loss: the model learns to write it</span>
-  <span><span class="read">plain</span> is only read</span>
+  <span><span class="learned">underlined</span> <span class="of-learned"></span></span>
+  <span><span class="read">plain</span> <span class="of-read"></span></span>
 </div>
 <div class="example" tabindex="0" role="group"></div>
 """
@@ -32,6 +32,8 @@ export default function (component) {
   const { data, parentElement } = component
   const box = parentElement.querySelector(".example")
   box.setAttribute("aria-label", data.name)
+  parentElement.querySelector(".of-learned").textContent = data.legend[0]
+  parentElement.querySelector(".of-read").textContent = data.legend[1]
   const parts = data.runs.map(([text, learned]) => {
     const part = document.createElement(learned ? "mark" : "span")
     part.className = learned ? "learned" : "read"
@@ -47,6 +49,8 @@ export default function (component) {
 _MASK = component("temper_loss_mask", html=HTML, css=CSS, js=JS)
 
 
-def draw(runs: Sequence[tuple[str, bool]], *, key: str, name: str) -> None:
-    """Draw an example as runs of (text, whether it carries loss). ``name`` says what it is to a screen reader."""
-    _MASK(key=key, data={"runs": [[text, bool(learned)] for text, learned in runs], "name": name})
+def draw(runs: Sequence[tuple[str, bool]], *, key: str, name: str, legend: tuple[str, str]) -> None:
+    """Draw an example as runs of (text, whether it is learnt from). ``name`` says what it is to a screen reader, ``legend`` what
+    marked and plain parts are."""
+    data = {"runs": [[text, bool(learned)] for text, learned in runs], "name": name, "legend": list(legend)}
+    _MASK(key=key, data=data)

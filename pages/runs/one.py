@@ -64,7 +64,7 @@ def details(home: Home, drawn: Run) -> None:
         tabs = dict(zip(TABS, st.tabs(TABS, key="show", bind="query-params"), strict=True))
         draw = {
             "Curves": lambda: progress.curves_of(home, health.view(home, run)),
-            "Samples": lambda: view.samples(home, run),
+            "Samples": lambda: view.samples(facts.gather(home, run)),
             "Log": lambda: view.log(home, run),
             "Recipe": lambda: view.recipe(facts.gather(home, run)),
         }
@@ -84,7 +84,7 @@ def actions(home: Home, known: Facts) -> None:
                 ask_to_stop(home, known)
         elif run.status == "stopped":  # what failed has its way on beside the reason
             st.button(resuming(known), icon=":material/play_arrow:", key="run_resume", on_click=resume, args=(home, run.id))
-        if known.made is not None:
+        if known.made is not None and known.made.task == "language":
             go.button(
                 "Compare in chat", ":material/forum:", "chat", key="run_chat", type="primary",
                 help="Ask the base and the tuned model the same, side by side", models=",".join(known.base_and_made),

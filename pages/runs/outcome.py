@@ -69,11 +69,12 @@ def moved(found: Mapping[str, Any]) -> None:
                 else ""
             )
             st.metric(
-                "Reward on held-out prompts", f"{found['held_out_reward']:.3f}", border=True,
-                help=f"{bounds}greedy answers to {found['held_out_prompts']} prompts that were not trained on",
+                "Reward at the end", f"{found['held_out_reward']:.3f}", border=True,
+                help=f"{bounds}greedy answers to {found['held_out_prompts']} held-out prompts when the training had ended; the figure above is "
+                "from the last evaluation, on fewer prompts",
             )  # fmt: skip
         st.metric(
-            "Moved from its start", f"{found['kl_answer']:.1f} nats", border=True,
+            "Moved from its start", f"{found['kl_answer'] + 0.0 if abs(found['kl_answer']) >= 0.05 else 0.0:.1f} nats", border=True,
             help=f"KL divergence of a whole answer, standard error {found['kl_answer_error']:.2f}. Beyond {LONG:g} nats look at the "
             "samples: much reward far from the start is often a trick",
         )  # fmt: skip

@@ -14,10 +14,12 @@ from storage.records import Chain, Run
 
 MAKES = {"judge": "Pairs from a judge", "sample": "Answers, sampled"}  # stages that make data and no model
 SHOWN = 50  # newest chains that are looked at
+OPEN = 5  # of those that are not done, drawn above the list of runs
 WORDS = {
     "waiting": Badge("Waiting", ":material/schedule:", "gray"),
     "live": Badge("Under way", ":material/play_circle:", "blue"),
     "ended": Badge("Ended badly", ":material/error:", "red"),
+    "stopped": Badge("Stopped", ":material/stop_circle:", "gray"),
     "below": Badge("Below its bar", ":material/flag:", "orange"),
     "done": Badge("Done", ":material/check_circle:", "green"),
 }
@@ -30,15 +32,15 @@ STATES = {
 
 
 def show(home: Home) -> None:
-    """Draw the roads that are under way, and behind a fold those that are done."""
+    """Draw the roads that are under way or wait for a decision, and behind a fold all others."""
     every = stored.page(home, SHOWN)
-    for chain in every:
-        if chain.status != "done":
-            road(home, chain)
-    done = [chain for chain in every if chain.status == "done"]
-    if done:
-        with st.expander(f"Roads that are done ({len(done)})", icon=":material/route:", key="roads_done"):
-            for chain in done:
+    open_ones = [chain for chain in every if chain.status in ("live", "held")]
+    for chain in open_ones[:OPEN]:
+        road(home, chain)
+    rest = [chain for chain in every if chain not in open_ones[:OPEN]]
+    if rest:
+        with st.expander(f"Other roads ({len(rest)})", icon=":material/route:", key="roads_done", on_change="rerun") as fold:
+            for chain in rest if fold.open else ():
                 road(home, chain)
 
 
@@ -61,7 +63,8 @@ def road(home: Home, chain: Chain) -> None:
 def stage(each: Standing, place: int) -> None:
     """Draw one stage."""
     with st.container(border=True, gap="xsmall"):
-        st.markdown(f"{place}\\. **{inert.plain(each.stage.name, 40)}** {WORDS[each.word].markdown}")
+        stopped = each.word == "ended" and (last := latest(each)) is not None and last.status == "stopped"
+        st.markdown(f"{place}\\. **{inert.plain(each.stage.name, 40)}** {WORDS['stopped' if stopped else each.word].markdown}")
         method = METHODS[each.stage.method].short if each.stage.method else MAKES["judge" if each.stage.judge else "sample"]
         merged = ", adapter merged first" if each.stage.begin == "merge" else ""
         st.caption(f"{inert.plain(method)} on {inert.plain(each.stage.data, 40)}{merged}")
@@ -145,6 +148,7 @@ def act(home: Home, chain_id: int, what: str) -> None:
         if what == "stop":
             chains.stop(home, chain)
         else:
+            supervisor.ensure(home)
             chains.resume(home, chain, waive=what == "waive")
     except TemperError as problem:
         messages.keep(problem, f"chain_{chain_id}")

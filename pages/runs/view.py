@@ -11,7 +11,7 @@ from pages.runs import facts
 from pages.runs.facts import Facts
 from storage import events, runs
 from storage.home import Home
-from storage.records import Run
+from storage.records import LIVE, Run
 
 TITLES = {
     "out of memory": "There was not enough memory",
@@ -60,17 +60,27 @@ def failure_card(run: Run) -> None:
 
 def result(known: Facts) -> None:
     """Draw the figures that a run which is no training left."""
-    figures = {k: v for k, v in known.run.summary.items() if isinstance(v, int | float | str)}
+    summary = known.run.summary
+    figures = {k: v for k, v in summary.items() if isinstance(v, int | float | str) and not k.endswith("_id")}
     if figures:
-        lines = {inert.plain(name.replace("_", " ")): inert.plain(value) for name, value in figures.items()}
+        lines = {
+            inert.plain(name.replace("_", " ").capitalize()): inert.plain(f"{v:.3g}" if isinstance(v, float) else v)
+            for name, v in figures.items()
+        }
         st.table(lines, border="horizontal", width="content", alt="What the run came to")
+    if "dataset_id" in summary:
+        go.button("See the data", ":material/database:", "datasets", key="result_data", dataset=summary["dataset_id"])
 
 
-def samples(home: Home, run: Run) -> None:
+def samples(known: Facts) -> None:
     """Draw what the model said to each fixed prompt, evaluation after evaluation."""
+    home, run = known.home, known.run
     told: dict[str, list[tuple[int, str]]] = defaultdict(list)
     for event in events.of_run(home, run.id, "sample"):
         told[event.body["prompt"]].append((event.step or 0, event.body["text"]))
+    if not told and known.made is not None and known.made.task != "language":
+        st.caption("A reward model writes nothing, so there are no answers of it.")
+        return
     if not told:
         st.caption("At each evaluation the model answers the same few prompts; the answers will stand here.")
         return
@@ -105,7 +115,7 @@ def log(home: Home, run: Run) -> None:
     if lines:
         inert.code("\n".join(lines))
     else:
-        st.caption("Nothing told yet.")
+        st.caption("Nothing told yet." if run.status in LIVE else "It had nothing to tell.")
     file = home.run(run.id) / "log.txt"
     printed = st.expander("Everything the process printed", icon=":material/terminal:", on_change="rerun", key=f"log_{run.id}")
     if printed.open:

@@ -11,6 +11,8 @@ from engine.data.shapes import SHAPES
 from engine.jobs import submit
 from engine.methods import METHODS
 from engine.methods.method import FAMILIES, Method, Setting, settings_of
+from engine.rewards.table import REWARDS
+from engine.samples import pocket
 from pages.parts import command, inert, messages, pickers, words
 from pages.train import choices
 from storage import datasets, models
@@ -60,10 +62,11 @@ def card(of: Method) -> None:
     """Draw what a person should know of a method before choosing it."""
     told = of.card
     st.markdown(told.idea)
-    st.latex(told.objective)
+    for part in told.objective.split(r", \quad "):  # a line each, or a narrow column cuts them off
+        st.latex(part)
     for title, text in (
         ("Needs", told.needs), ("Strong at", told.strengths), ("Weak at", told.weaknesses), ("Prefer it", told.prefer),
-        ("Used for", told.used_by),
+        ("Known from", told.used_by),
     ):  # fmt: skip
         st.markdown(f"**{title}.** {text}")
     st.caption("Sources: " + ", ".join(f"[{source.name}]({source.address})" for source in told.sources))
@@ -82,7 +85,10 @@ def model(home: Home) -> Model | None:
 
 def dataset(home: Home, of: Method) -> Dataset | None:
     """Ask for data of a shape that the method takes, and say what is not offered and why."""
-    shown = pickers.dataset(home, "Data", key=choices.data_key(of), shapes=of.shapes)
+    own = next((d.name for d in datasets.all(home) if d.shape in of.shapes and d.name not in pocket.NAMES), None)
+    shown = pickers.dataset(
+        home, "Data", key=choices.data_key(of), shapes=of.shapes, default=own or pocket.LEARNS.get(of.name, "")
+    )
     hidden = Counter(d.shape for d in datasets.all(home) if d.shape not in of.shapes)
     takes = " or ".join(SHAPES[shape].title.lower() for shape in of.shapes)
     if shown is None:
@@ -119,8 +125,20 @@ def settings(home: Home, of: Method) -> dict[str, Any]:
                 f"  :blue-badge[{touched} changed]" if touched else ""
             )
             with st.expander(title, key=f"train_group_{of.name}_{group}"):
+                if any(s.name == "rewards" for s in rest):
+                    rewards()
                 values |= fields(home, of, rest)
     return values
+
+
+def rewards() -> None:
+    """Draw the table of what an answer can be given a number for."""
+    with st.popover("Table of rewards", icon=":material/table_rows:"):
+        st.dataframe(
+            [{"reward": kind.name, "is": kind.help, "takes": ", ".join(kind.arguments)} for kind in REWARDS.values()],
+            hide_index=True, key="train_rewards", width=720,
+        )  # fmt: skip
+        st.caption("A sum of terms with weights: `check + 0.2 * ended`, `check + 0.5 * length(most=40)`.")
 
 
 def fitted(of: Method, values: dict[str, Any], start: Model | None) -> dict[str, Any]:

@@ -30,5 +30,5 @@ with right:
     fits = view.plan(home, method, model, dataset, settings, seen)
     launch.draw(home, fits)
 with left:
-    view.example(seen)
+    view.example(method, seen)
 preview.wait(seen)

@@ -75,8 +75,18 @@ def joins(method: Method) -> bool:
     return "text" in method.shapes
 
 
-def example(seen: Seen) -> None:
-    """Draw the first row as the model reads it, with what carries loss."""
+def _legend(method: Method) -> tuple[str, str]:
+    """What marked and plain parts of a row are to a method."""
+    if asks(method):
+        return "is learnt from", "is only read: the model answers it itself while it trains"
+    if method.family == "judgements":
+        return "is compared: the chosen answer is to be the likelier one, or the one of higher reward", "is only read"
+    return "carries loss: the model learns to write it", "is only read"
+
+
+def example(method: Method, seen: Seen) -> None:
+    """Draw the first row as the model reads it, with what is learnt from."""
+    legend = _legend(method)
     if seen.preview is None:
         return
     st.subheader(
@@ -88,7 +98,7 @@ def example(seen: Seen) -> None:
         name = f"The {SIDES[place]} answer" if len(seen.preview.examples) > 1 else "The first row"
         if len(seen.preview.examples) > 1:
             st.caption(f"**{SIDES[place].capitalize()}**")
-        mask.draw(side, key=f"train_mask_{place}", name=f"{name}; marked parts carry loss")
+        mask.draw(side, key=f"train_mask_{place}", name=f"{name}; marked parts are learnt from", legend=legend)
 
 
 def plan(
@@ -138,7 +148,7 @@ def steps_line(method: Method, values: Any, steps: int, rows: int) -> str:
     answers = f", {several} to each prompt" if several > 1 else ""
     told = f"{steps:,} of {words.plural(values.batch_size, each)} each{answers}"
     if not values.steps:
-        told += f": {values.epochs:g} times over {words.plural(rows - held, what)}"
+        told += f": {'once' if values.epochs == 1 else f'{values.epochs:g} times'} over {words.plural(rows - held, what)}"
     return told + (f"; {words.count(held)} held out" if held else "")
 
 

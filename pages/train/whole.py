@@ -6,6 +6,7 @@ import streamlit as st
 
 from engine import gallery
 from engine.errors import BadInput, NotFound, TemperError
+from engine.evaluation import judge as judging
 from engine.gallery import ROLES, Road
 from engine.jobs import chains, supervisor
 from engine.methods import METHODS
@@ -16,6 +17,7 @@ from storage.records import Model
 
 ROAD, MODEL, NAME = "road_chosen", "road_model", "road_name"
 ADDRESS, JUDGE, RULE, BEGUN = "road_address", "road_judge", "road_rule", "road_begun"
+PRINCIPLES = "road_principles"
 MAKES = {"feedback": "Pairs of its own answers", "revise": "Its answers, revised", "sample": "Its best answers"}
 
 
@@ -79,6 +81,10 @@ def judge() -> None:
             help="OpenAI-compatible. Its key is read from the environment or was kept by `judge --key`",
         )  # fmt: skip
         st.text_input("Judge's name there", key=JUDGE, persist_state="session")
+        st.text_area(
+            "Principles, a line each", key=PRINCIPLES, persist_state="session", height=96, placeholder="\n".join(judging.PRINCIPLES),
+            help="What makes an answer the better one; with revision, also what an answer is criticised by",
+        )  # fmt: skip
         st.text_input(
             "Rule without a judge",
             key=RULE,
@@ -94,7 +100,9 @@ def stages(home: Home, road: Road) -> None:
             method = METHODS[stage["method"]].short if "method" in stage else next(MAKES[kind] for kind in MAKES if kind in stage)
             st.markdown(f"{place}\\. **{stage['name']}**  ·  {method}")
             begins = f"from {stage['model'].removeprefix('@')}" if "model" in stage else ""
-            st.caption(", ".join(filter(None, [f"on {inert.plain(titled(home, stage['data']), 60)}", begins])))
+            judge = stage.get("settings", {}).get("reward_model", "").removeprefix("@")
+            rewarded = f"rewarded by {judge}" if judge else ""
+            st.caption(", ".join(filter(None, [f"on {inert.plain(titled(home, stage['data']), 60)}", begins, rewarded])))
             bar = stage.get("bar")
             if bar and (held := chosen(home, "held_out")):
                 st.caption(f":material/flag: Goes on from {bar['least']:.0%} on {inert.plain(held, 40)}")
@@ -117,7 +125,8 @@ def given(home: Home, road: Road) -> tuple[dict[str, str], dict[str, Any] | None
     address, name = (str(held.get(place) or "").strip() for place in (ADDRESS, JUDGE))
     if road.judged and bool(address) != bool(name):
         raise BadInput("A judge needs its address and its name there. Give both or neither.")
-    judge = {"address": address, "judge": name} if road.judged and address else None
+    lines = str(st.session_state.get(PRINCIPLES) or "").splitlines()
+    judge = {"address": address, "judge": name, "principles": lines} if road.judged and address else None
     return {role: chosen(home, role) for role in road.roles}, judge
 
 

@@ -28,7 +28,11 @@ def score(check: dict[str, Any], answer: str) -> float:
           "<think><think>a</think><answer>b</answer>", "<think>a</think><answer>b</answer> so", ""]),
         ({"kind": "language", "value": "de"}, ["Das Wetter ist heute sehr schön."], ["The weather is very nice today.", ""]),
         ({"kind": "math", "value": "1/2"}, ["0.5", "$\\frac{1}{2}$", "\\boxed{\\frac{2}{4}}"], ["1/3", "", "half"]),
-        ({"kind": "math", "value": "12 km"}, ["It is 12 km."], ["13 km"]),
+        ({"kind": "math", "value": "12 km"}, ["It is 12 km.", "12,000 m", "12"], ["13 km", "12 m", "12 kg", "twelve"]),
+        ({"kind": "math", "value": "36 km/h"}, ["10 m/s", "36 km/h in all"], ["36 m/s", "36 km"]),
+        ({"kind": "math", "value": "10 cm^2"}, ["10 cm²", "0.001 m²"], ["10 cm"]),
+        ({"kind": "math", "value": "5 apples"}, ["5 apples"], ["6 apples"]),
+        ({"kind": "math", "value": "1/2"}, ["\\frac12"], ["\\frac13"]),
         ({"kind": "math", "value": "x+1"}, ["$1+x$"], ["$x-1$"]),
     ],
 )  # fmt: skip

@@ -213,7 +213,7 @@ def test_what_is_gone_when_its_turn_comes_holds_the_road_with_the_reason(pocket:
         ([{**SFT, "settings": {"step": 3}}], BadInput, "Stage sft: .*step"),
         ([{**SFT, "model": "@later"}, {**DPO, "name": "later"}], NotFound, "@later names no earlier stage"),
         ([SFT, {**DPO, "data": "@sft"}], WrongShape, "makes a model, no data"),
-        ([{**SFT, "bar": {"data": "pocket-far-isle", "least": 0.5}}], WrongShape, "Stage sft: Measuring takes"),
+        ([{**SFT, "bar": {"data": "pocket-far-isle", "least": 0.5}}], WrongShape, "Stage sft: The model is asked questions"),
         ([{**SFT, "bar": {"least": 0.5}}], BadInput, "Stage 1, bar, lacks data"),
         ([{**SFT, "bar": {**BAR, "least": 80}}], BadInput, "from 0 to 1, not 80"),
         ([{**SFT, "begin": "anew"}], BadInput, "continue or merge"),

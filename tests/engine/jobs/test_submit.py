@@ -241,3 +241,21 @@ def test_a_resumed_run_that_waits_is_stopped_in_other_words_than_one_that_never_
     with db.transaction(home) as connection:
         connection.execute("UPDATE run SET attempt = 1 WHERE id = ?", (run.id,))
     assert submit.stop(home, run.id).reason == "Stopped while it waited to go on."
+
+
+def test_what_a_run_makes_takes_no_name_that_stands_for_other_data(pocket: Home) -> None:
+    for refused in ("pocket-sums", "pocket-preferences"):
+        with pytest.raises(BadInput, match=f"There is a data set {refused} already"):
+            submit.sample(pocket, model="pocket", dataset="pocket-sums", name=refused)
+    assert submit.sample(pocket, model="pocket", dataset="pocket-sums", name="of-my-own").kind == "sample"
+
+
+def test_an_answer_longer_than_the_model_takes_is_refused(pocket: Home) -> None:
+    with pytest.raises(BadInput, match="max_answer is 100,000, and pocket takes 1,024 tokens"):
+        submit.train(pocket, method="grpo", model="pocket", dataset="pocket-sums", settings={"max_answer": 100_000})
+
+
+def test_prompts_with_tools_are_refused_where_nothing_could_call_them(pocket: Home) -> None:
+    with pytest.raises(BadInput, match="come with tools"):
+        submit.train(pocket, method="rloo", model="pocket", dataset="pocket-tool-questions", settings={})
+    assert submit.train(pocket, method="grpo", model="pocket", dataset="pocket-tool-questions", settings={}).status == "queued"
