@@ -65,7 +65,7 @@ FAILURES = {
     "nothing to learn": "Draw more answers to each prompt, ask less of them, or begin with a model that succeeds now and then.",
     "bad data": "Mend what is named above, in the data or in the settings, and run again.",
     "damaged": "Something stored is not as it was written. Bring in again what is named above, and run again.",
-    "unreachable": "Check the network and the id, then resume.",
+    "unreachable": "Check the network, and the id or address, then resume.",
     "killed": "Resume continues from the last whole checkpoint, or from the start where there is none yet.",
     "lost": "The machine or the engine went away meanwhile. Resume continues from the last whole checkpoint, or from the start.",
     "bug": "This is a fault in the program, not in your data. The log holds the details.",

@@ -316,7 +316,10 @@ def resume(home: Home, chain: Chain, waive: bool = False) -> None:
     """Let a chain go on: a run of it that ended badly is resumed. With ``waive`` the bar that holds it need not be met."""
     if chain.status == "done":
         raise TryLater(f"The chain {chain.name} is done.")
-    for each in standings(home, chain):
+    standing = standings(home, chain)
+    if waive and not any(each.word == "below" for each in standing):
+        raise BadInput(f"No bar holds {chain.name}, so none can be waived. Begin again from the stage in the way, with changes.")
+    for each in standing:
         if each.word == "below":
             if not waive:
                 raise BadInput(f"{chain.reason} To go on all the same, say so.")

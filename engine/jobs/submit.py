@@ -14,6 +14,7 @@ from engine.evaluation.judge import PRINCIPLES
 from engine.generation.answers import Sampling
 from engine.jobs import rewarded, room
 from engine.methods import METHODS, loading, rollouts
+from engine.methods.arguments import held_out
 from engine.methods.method import Method, parse_settings, settings_of
 from engine.rewards import samples
 from storage import datasets, models, runs
@@ -40,7 +41,10 @@ def check(method: Method, dataset: Dataset, settings: Mapping[str, Any], start: 
             f"{method.title} takes data of the shape {' or '.join(method.shapes)}, but {dataset.title} holds {dataset.shape}. "
             "Choose another data set or another method."
         )
-    stored = dataclasses.asdict(parse_settings(method.settings, fitting(method, settings, start)))
+    values = parse_settings(method.settings, fitting(method, settings, start))
+    if isinstance(values, rollouts.RolloutSettings):
+        rollouts.check_enough(values, dataset.rows - held_out(values, dataset.rows))
+    stored = dataclasses.asdict(values)
     if start is not None and 0 < start.context < stored["max_length"]:
         raise BadInput(
             f"max_length is {stored['max_length']:,}, and {start.name} takes {start.context:,} tokens. Set it to at most that."
@@ -93,6 +97,13 @@ def fitting(method: Method, settings: Mapping[str, Any], start: Model | None) ->
     return {**settings, "max_length": start.context}
 
 
+def checked(home: Home, method: Method, data: Dataset, settings: Mapping[str, Any], start: Model) -> dict[str, Any]:
+    """The settings as they will be stored, looked at from all sides; raises as ``check``, ``pinned`` and ``rewarded.check`` do."""
+    stored = pinned(home, method, check(method, data, settings, start))
+    rewarded.check(home, data, stored, method)
+    return stored
+
+
 def check_seed(seed: int) -> None:
     """BadInput where a seed is none."""
     if not 0 <= seed <= LARGEST_SEED:
@@ -117,8 +128,7 @@ def train(
     if dtype not in ("auto", "float32", "bfloat16"):
         raise BadInput(f"dtype takes auto, float32 or bfloat16, not {dtype!r}.")
     check_seed(seed)
-    stored = pinned(home, chosen, check(chosen, data, settings, start))
-    rewarded.check(home, data, stored, chosen)
+    stored = checked(home, chosen, data, settings, start)
     name = names.check(name, "a run") if name else names.made_from(f"{start.name}-{chosen.name}-{data.name}")
     free = shutil.disk_usage(home.root).free
     needed = room.needed(registry.base_of(home, start), start, stored)

@@ -48,7 +48,8 @@ class RewardedSettings:
         group="Reward",
     )
     reward_code: str = setting(
-        "", "Python with a function reward(prompt, answer, row) of your own, which python stands for in the reward", group="Reward",
+        "", "Python with a function reward(prompt, answer, row) of your own, which python stands for in the reward; it has 10 seconds for "
+        "all answers of a step together", group="Reward",
         lines=6,
     )  # fmt: skip
     judge_address: str = setting(
@@ -162,14 +163,18 @@ def _called(row: dict[str, Any], tools: bool) -> bool:
     return bool(offered(row["tools"]))
 
 
+def check_enough(settings: RolloutSettings, prompts: int) -> None:
+    """BadInput where there are fewer prompts to train on than are asked at once."""
+    if prompts < settings.together:
+        raise BadInput(
+            f"There are {prompts} prompts to train on, and {settings.together} are asked at once. Lower batch_size, or add prompts."
+        )
+
+
 def ready(training: Training, material: Asked) -> running.Ready:
     """The model and the arguments; the steps come from prompts times answers."""
     settings = training.settings
-    if len(material.train) < settings.together:
-        raise BadInput(
-            f"There are {len(material.train)} prompts to train on, and {settings.together} are asked at once. Lower batch_size, "
-            "or add prompts."
-        )
+    check_enough(settings, len(material.train))
     return running.ready(training, *settings.computed(len(material.train), material.longest))
 
 

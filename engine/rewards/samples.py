@@ -81,6 +81,7 @@ def _block(drawing: Drawing, model: Any, tokenizer: Any, begin: int, reporter: A
     return polars.DataFrame(
         {
             "place": [begin + i // drawing.answers for i in range(len(asked))],
+            "prompt": [str(row["prompt"][-1]["content"]) for row in asked],
             "text": [t.text for t in told],
             "tokens": [t.tokens for t in told],
             "ended": [t.ended for t in told],
@@ -92,7 +93,7 @@ def _block(drawing: Drawing, model: Any, tokenizer: Any, begin: int, reporter: A
 
 
 def read(folder: Path) -> "polars.DataFrame":
-    """Every answer: ``place`` (of its row), ``text``, ``tokens``, ``ended``, ``reward`` and each part of it; best first of a prompt."""
+    """Every answer: ``place`` (of its row), ``prompt``, ``text``, ``tokens``, ``ended``, ``reward`` and each part of it; best first of a prompt."""
     import polars
 
     blocks = [polars.read_parquet(path) for path in sorted((folder / FOLDER).glob("*.parquet"))]

@@ -58,13 +58,14 @@ def details(home: Home, drawn: Run) -> None:
     with messages.edge():
         if run.kind != "train":
             view.result(facts.gather(home, run))
+            view.drawn(facts.gather(home, run))
             view.log(home, run)
             return
         outcome.draw(run)
         tabs = dict(zip(TABS, st.tabs(TABS, key="show", bind="query-params"), strict=True))
         draw = {
             "Curves": lambda: progress.curves_of(home, health.view(home, run)),
-            "Samples": lambda: view.samples(facts.gather(home, run)),
+            "Samples": lambda: (view.samples(facts.gather(home, run)), view.drawn(facts.gather(home, run))),
             "Log": lambda: view.log(home, run),
             "Recipe": lambda: view.recipe(facts.gather(home, run)),
         }

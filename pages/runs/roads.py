@@ -32,9 +32,9 @@ STATES = {
 
 
 def show(home: Home) -> None:
-    """Draw the roads that are under way or wait for a decision, and behind a fold all others."""
+    """Draw the newest roads that are not done, and behind a fold all others."""
     every = stored.page(home, SHOWN)
-    open_ones = [chain for chain in every if chain.status in ("live", "held")]
+    open_ones = [chain for chain in every if chain.status != "done"]
     for chain in open_ones[:OPEN]:
         road(home, chain)
     rest = [chain for chain in every if chain not in open_ones[:OPEN]]
@@ -73,8 +73,7 @@ def stage(each: Standing, place: int) -> None:
                 f"{each.bar.summary['value']:.0%} of" if each.bar is not None and "value" in each.bar.summary else "At least"
             )
             st.caption(f":material/flag: {reached} {each.stage.bar.least:.0%} on {inert.plain(each.stage.bar.data, 40)}")
-        run = latest(each)
-        if run is not None:
+        for run in dict.fromkeys(run for run in (each.work, latest(each)) if run is not None):
             st.page_link(
                 "pages/runs/page.py", label=f"Run {run.id}", icon=":material/monitoring:", query_params={"run": str(run.id)}
             )
@@ -97,12 +96,12 @@ def actions(home: Home, chain: Chain) -> None:
             )
         if chain.status != "live":
             again(home, chain, standing)
-        if chain.status == "held":
+        if chain.status == "held" and any(each.word == "below" for each in standing):
             st.button(
                 "Go on all the same", icon=":material/arrow_forward:", key=f"chain_waive_{chain.id}", on_click=act,
                 args=(home, chain.id, "waive"),
             )  # fmt: skip
-        if chain.status == "stopped" or (chain.status == "live" and ended):
+        elif chain.status in ("stopped", "held") or (chain.status == "live" and ended):
             st.button(
                 "Resume",
                 icon=":material/play_arrow:",

@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from engine.rewards import samples as samples_drawn
 from pages.parts import badges, command, go, inert, words
 from pages.runs import facts
 from pages.runs.facts import Facts
@@ -28,6 +29,7 @@ TITLES = {
 }
 CHOSEN = ("device", "batching", "micro_batch", "learning_rate", "dtype")  # what a log line begins with that tells a choice
 AT_ONCE = 6  # steps of a time line that are drawn before one is asked for the rest
+DRAWN = 1_000  # answers that a page shows
 LOG_TAIL = 64_000  # bytes of the log file that a page shows
 
 
@@ -98,6 +100,19 @@ def samples(known: Facts) -> None:
                 if step in shown:
                     answer(step, text, before, newest=step == steps[-1])
                 before = text
+
+
+def drawn(known: Facts) -> None:
+    """Draw the answers that a run has drawn and rewarded, the best of each prompt first."""
+    folder = known.home.run(known.run.id)
+    if known.run.status in LIVE or not (folder / samples_drawn.FOLDER).is_dir():
+        return
+    found = samples_drawn.read(folder)
+    st.markdown(f"**{words.plural(len(found), 'answer')} with their rewards**")
+    columns = [name for name in ("prompt", "text", "reward", "tokens", "ended") if name in found.columns]
+    st.dataframe(found.head(DRAWN).select(columns), hide_index=True, key=f"run_drawn_{known.run.id}")
+    if len(found) > DRAWN:
+        st.caption(f"The first {DRAWN:,} of them; all are in {inert.plain(folder / samples_drawn.FOLDER, 400)}.")
 
 
 def answer(step: int, text: str, before: str | None, newest: bool) -> None:

@@ -48,13 +48,12 @@ class Choice:
     dtype: str
     parent_id: int | None
 
-    @property
-    def problem(self) -> TemperError | None:
+    def problem(self, home: Home) -> TemperError | None:
         """What is wrong with the settings or with what they are asked of, as launching would say it."""
         if self.model is None or self.dataset is None or self.empty:
             return None
         try:
-            submit.check(self.method, self.dataset, self.settings, self.model)
+            submit.checked(home, self.method, self.dataset, self.settings, self.model)
         except TemperError as problem:
             return problem
         return None

@@ -45,7 +45,7 @@ def draw(home: Home, fits: bool) -> None:
     messages.kept("launch")
     if choice.empty:
         st.caption(f":material/info: Fill in {inert.plain(' and '.join(name.replace('_', ' ') for name in choice.empty))}.")
-    problem = choice.problem
+    problem = choice.problem(home)
     if problem is not None:
         messages.show(problem)
     ready = choice.model is not None and choice.dataset is not None and not choice.empty and problem is None

@@ -110,8 +110,9 @@ def plan(
         st.caption("Complete the form to see memory, time and batching.")
         return True
     told = seen.preview
+    answers = 2 if dataset.shape == "preference" and "unpaired" in method.shapes else 1  # a pair is two labelled answers to KTO
     length = int(settings.get("max_length", 512))
-    rows, mean, longest = dataset.rows, length, length
+    rows, mean, longest = dataset.rows * answers, length, length
     if told is not None and joins(method):
         rows = math.ceil(told.total_tokens / length)
     elif told is not None:
