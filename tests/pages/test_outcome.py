@@ -37,14 +37,14 @@ def named(method: str) -> list[str]:
 def test_a_reward_model_shows_whether_it_may_be_believed(trusted: bool, full: dict[str, Any]) -> None:
     rewards = [2.0, 1.5, 0.3, 0.9] * 20
     worse = [0.0 if trusted else 3.0, 0.1, 0.2, 0.3] * 20
-    test = trust.test(rewards, worse, [(5, 9) if trusted else (9, 5)] * 80).summary()
+    test = trust.test(rewards, worse, [(5, 9) if trusted else (9, 5), (9, 5)] * 40).summary()
     app = open_page("runs", run=str(ended(full, "reward", trust=test)))
     assert not app.exception
     shown = {metric.label: metric.value for metric in app.metric}
     assert shown["Pairs told right"] == ("100.0%" if trusted else "75.0%")
-    assert shown["The longer answer is right"] == ("0.0%" if trusted else "100.0%")
+    assert shown["The longer answer is right"] == ("50.0%" if trusted else "100.0%")
     said = words(app).replace("\\", "")
-    assert ("more often than the rule" in said) == trusted and ("It does not beat the rule" in said) != trusted
+    assert ("right more often than the rule" in said) == trusted and ("It does not beat the rule" in said) != trusted
 
 
 def test_reinforcement_learning_shows_reward_and_how_far_it_went(full: dict[str, Any]) -> None:
@@ -55,7 +55,7 @@ def test_reinforcement_learning_shows_reward_and_how_far_it_went(full: dict[str,
     app = open_page("runs", run=str(ended(full, "grpo", **summary)))
     assert not app.exception
     shown = {metric.label: metric.value for metric in app.metric}
-    assert shown["Reward on held-out prompts"] == "0.910" and shown["Moved from its start"] == "3.0 nats"
+    assert shown["Reward at the end"] == "0.910" and shown["Moved from its start"] == "3.0 nats"
     assert shown["Reward"] == "0.500" and "Training loss" not in shown
 
 
