@@ -42,7 +42,7 @@ def grpo(common: dict[str, Any], data: Any, given: dict[str, Any], batch_size: i
         return [float(said[0]["content"].strip().endswith(wanted)) for said, wanted in zip(completions, answer, strict=True)]
 
     config = GRPOConfig(
-        **given, per_device_train_batch_size=batch_size, num_generations=8, max_completion_length=64, beta=0.02, temperature=1.0
+        **given, per_device_train_batch_size=batch_size, num_generations=8, max_completion_length=16, beta=0.02, temperature=1.0
     )
     return GRPOTrainer(reward_funcs=right, args=config, train_dataset=data.map(turns), **common)
 
