@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from engine import names
-from engine.errors import BadInput, NotFound, TryLater, WrongShape
+from engine.errors import BadInput, Damaged, NotFound, TryLater, WrongShape
 from engine.generation import fingerprint as prints
 from engine.hub import INDEX, PARTS, weights_of
 from engine.jobs import checkpoints
@@ -147,14 +147,20 @@ def register_trained(home: Home, run: Run, start: Model, trained: Trained) -> Mo
     known = models.of_run(home, run.id)
     if known is not None:
         return known
-    base_id = (start.base_id if start.kind == "adapter" else start.id) if trained.kind == "adapter" else None
-    base, adapter = (places(home, start)[0], trained.folder) if trained.kind == "adapter" else (trained.folder, None)
+    task = str(trained.summary.get("task", "language"))
+    return _insert(home, run.name, start, trained.folder, trained.kind, run_id=run.id, source=f"run {run.id}", task=task)
+
+
+def _insert(home: Home, name: str, start: Model, folder: Path, kind: str, *, run_id: int | None, source: str, task: str) -> Model:
+    """A model that was trained from ``start``."""
+    base_id = (start.base_id if start.kind == "adapter" else start.id) if kind == "adapter" else None
+    base, adapter = (places(home, start)[0], folder) if kind == "adapter" else (folder, None)
     template = prints.template_of(base, adapter)
     return models.insert(
-        home, name=run.name, kind=trained.kind, path=str(trained.folder), base_id=base_id, run_id=run.id,
-        fingerprint=prints.fingerprint(base, adapter, template.text, start.dtype), parameters=_count_parameters(trained.folder),
-        bytes=files.size(trained.folder), dtype=start.dtype, context=start.context, license=start.license,
-        template=template.source, source=f"run {run.id}", task=str(trained.summary.get("task", "language")),
+        home, name=name, kind=kind, path=str(folder), base_id=base_id, run_id=run_id,
+        fingerprint=prints.fingerprint(base, adapter, template.text, start.dtype), parameters=_count_parameters(folder),
+        bytes=files.size(folder), dtype=start.dtype, context=start.context, license=start.license,
+        template=template.source, source=source, task=task,
     )  # fmt: skip
 
 
@@ -245,6 +251,32 @@ def checkpoint_usage(home: Home) -> list[CheckpointUse]:
         by_run.setdefault(checkpoint.run_id, []).append(checkpoint)
     uses = [CheckpointUse(run, kept) for run_id, kept in by_run.items() if (run := runs.get(home, run_id)) is not None]
     return sorted(uses, key=lambda use: -use.bytes)
+
+
+def keep_checkpoint(home: Home, run: Run, step: int | None = None, name: str | None = None) -> Model:
+    """Make a model of a checkpoint of a run, by default the newest: a copy of its weights, which stays when checkpoints are cleared.
+
+    NotFound where there is no such checkpoint, or what the run began with is gone; Damaged where it is not whole.
+    """
+    steps = [each.step for each in events.checkpoints(home, run.id)]
+    if not steps or (step is not None and step not in steps):
+        there = ", ".join(map(str, steps)) or "none"
+        raise NotFound(f"Run {run.id} has no checkpoint{f' of step {step}' if step is not None else ''}. On disk: {there}.")
+    step = steps[-1] if step is None else step
+    source, target = home.run(run.id) / checkpoints.FOLDER / f"step-{step:08d}", home.models / f"run-{run.id}-step-{step}"
+    name = names.check(name or f"{run.name} at {step}", "a model")
+    start, known = models.get(home, run.request.get("model_id", 0)), at(home, target)
+    if known is not None:
+        return known
+    if start is None:
+        raise NotFound(f"What run {run.id} began with is no longer there, so its checkpoint cannot speak.")
+    if not files.is_whole(source):
+        raise Damaged(f"The checkpoint of step {step} of run {run.id} is not as it was written. Take another one.")
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns(*checkpoints.NO_WEIGHTS))
+    kind = "adapter" if (target / "adapter_config.json").exists() else "model"
+    told = f"run {run.id}, step {step}"
+    return _insert(home, name, start, target, kind, run_id=None, source=told, task="language")
 
 
 def clear_checkpoints(home: Home, run_id: int, keep: int = 0) -> int:

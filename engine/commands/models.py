@@ -28,6 +28,11 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", comm
     get.add_argument("--name", help="name in the registry; the folder's or the id's by default")
     get.add_argument("--wait", action="store_true", help="wait for the end of a download")
     get.set_defaults(command=_get)
+    keep = group.add_parser("keep", parents=[common], help="make a model of a checkpoint of a run")
+    keep.add_argument("run", help="number or name")
+    keep.add_argument("--step", type=int, help="the newest checkpoint by default")
+    keep.add_argument("--name", help="name in the registry; the run's with the step by default")
+    keep.set_defaults(command=_keep)
     offers = group.add_parser("offers", parents=[common], help="models to start from, or one hub id, and whether they fit here")
     offers.add_argument("id", nargs="?", help="any hub id, looked up before anything large is fetched")
     offers.set_defaults(command=_offers)
@@ -86,6 +91,12 @@ def _get(home: Home, given: argparse.Namespace) -> int:
         return runs.queued(home, submit.download(home, given.source, given.name), given)
     model = registry.register_folder(home, folder, given.name or names.made_from(folder.name), str(folder))
     output.as_json(model)
+    return 0
+
+
+def _keep(home: Home, given: argparse.Namespace) -> int:
+    run = submit.find(home, submit.number(home, given.run))
+    output.as_json(registry.keep_checkpoint(home, run, given.step, given.name))
     return 0
 
 

@@ -9,6 +9,17 @@ from storage.home import Home
 from storage.records import Run
 
 FOLDER = "checkpoints"
+# what a checkpoint holds to go on from, and a model does without
+NO_WEIGHTS = (
+    "*.pt",
+    "*.pth",
+    "*.bin",
+    "trainer_state.json",
+    "counters.json",
+    "value_head.safetensors",
+    "kl_control.json",
+    files.MANIFEST,
+)
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ def details(home: Home, drawn: Run) -> None:
             "Curves": lambda: progress.curves_of(home, health.view(home, run)),
             "Samples": lambda: (view.samples(facts.gather(home, run)), view.drawn(facts.gather(home, run))),
             "Log": lambda: view.log(home, run),
-            "Recipe": lambda: view.recipe(facts.gather(home, run)),
+            "Recipe": lambda: view.recipe(home, facts.gather(home, run)),
         }
         for name, tab in tabs.items():
             if tab.open:
@@ -90,6 +90,8 @@ def actions(home: Home, known: Facts) -> None:
                 "Compare in chat", ":material/forum:", "chat", key="run_chat", type="primary",
                 help="Ask the base and the tuned model the same, side by side", models=",".join(known.base_and_made),
             )  # fmt: skip
+        if "project_id" in run.request:
+            go.button("To its labels", ":material/thumbs_up_down:", "labels", key="run_labels", project=run.request["project_id"])
         if run.kind == "train":
             go.button(
                 "Run again with changes", ":material/replay:", "train", key="run_again",

@@ -6,8 +6,10 @@ from typing import Any
 
 import streamlit as st
 
+from engine import registry
+from engine.errors import TemperError
 from engine.rewards import samples as samples_drawn
-from pages.parts import badges, command, go, inert, words
+from pages.parts import badges, command, go, inert, messages, words
 from pages.runs import facts
 from pages.runs.facts import Facts
 from storage import events, runs
@@ -39,7 +41,7 @@ def header(known: Facts) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.title(inert.plain(run.name, 80), width="content")
         badges.status(run.status, stop_requested=run.stop_requested).draw()
-    told = [known.method.title if known.method else run.kind.capitalize()]
+    told = [known.method.title if known.method else words.KINDS.get(run.kind, run.kind.capitalize())]
     if known.start is not None:
         told[0] += f" of {inert.plain(known.start.name)}"
     if known.dataset is not None:
@@ -150,7 +152,7 @@ def tail(file: Path) -> str:
     return text if size <= LOG_TAIL else "…" + text[text.find("\n") :]
 
 
-def recipe(known: Facts) -> None:
+def recipe(home: Home, known: Facts) -> None:
     """Draw the settings, where the run comes from and what came of it, its checkpoints and its life."""
     left, right = st.columns([3, 2], gap="large")
     with left:
@@ -169,7 +171,7 @@ def recipe(known: Facts) -> None:
         st.markdown("**Lineage**")
         lineage(known)
         st.markdown("**Checkpoints**")
-        checkpoints(known)
+        checkpoints(home, known)
         st.markdown("**Life**")
         for change in runs.history(known.home, known.run.id):
             after = badges.STATUS[change["after"]]
@@ -213,9 +215,25 @@ def lineage(known: Facts) -> None:
     st.caption(f":material/folder: {inert.plain(known.home.run(run.id), 400)}")
 
 
-def checkpoints(known: Facts) -> None:
-    """Draw the checkpoints that are on disk."""
+def checkpoints(home: Home, known: Facts) -> None:
+    """Draw the checkpoints that are on disk; each can be kept as a model, to be asked or compared like any other."""
     if not known.kept:
         st.caption("None on disk.")
     for kept in known.kept:
-        st.caption(f":material/save: step {kept.step:,}  ·  {words.size(kept.bytes)}")
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(f":material/save: step {kept.step:,}  ·  {words.size(kept.bytes)}", width="content")
+            st.button(
+                "Keep as a model", icon=":material/deployed_code:", key=f"run_keep_{kept.step}", type="tertiary", on_click=keep,
+                args=(home, known.run, kept.step), help="A copy of its weights, which stays when checkpoints are cleared",
+            )  # fmt: skip
+    messages.kept("run_keep")
+
+
+def keep(home: Home, run: Run, step: int) -> None:
+    """Make a model of a checkpoint."""
+    try:
+        made = registry.keep_checkpoint(home, run, step)
+    except TemperError as problem:
+        messages.keep(problem, "run_keep")
+        return
+    messages.done(f"{inert.plain(made.name)} is a model now.", ":material/deployed_code:")

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from engine import registry
-from engine.errors import BadInput
+from engine.errors import BadInput, Damaged, NotFound
 from engine.samples import pocket
-from storage import models
+from storage import events, files, models, runs
 from storage.home import Home
+from storage.records import Run
 
 
 @pytest.fixture
@@ -95,3 +96,36 @@ def test_an_export_that_fails_leaves_nothing_behind(home: Home, folder: Path, tm
     with pytest.raises(OSError):
         registry.export(home, model, tmp_path / "out" / "here")
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def kept_checkpoint(home: Home) -> tuple[Run, Path]:
+    """A training run of the Pocket model with one whole checkpoint on disk."""
+    base = models.all(home)[0]
+    run = runs.insert(home, kind="train", name="tone", request={"method": "sft", "model_id": base.id}, token=None)
+    folder = home.run(run.id) / "checkpoints" / "step-00000020"
+    shutil.copytree(base.path, folder)
+    (folder / "optimizer.pt").write_bytes(b"x" * 100)
+    files.seal(folder)
+    events.add_checkpoint(home, run.id, 20, str(folder), files.size(folder))
+    return run, folder
+
+
+def test_a_checkpoint_becomes_a_model_that_stays_when_checkpoints_are_cleared(pocket: Home) -> None:
+    run, folder = kept_checkpoint(pocket)
+    made = registry.keep_checkpoint(pocket, run)
+    assert (made.name, made.kind, made.source, made.run_id) == ("tone at 20", "model", f"run {run.id}, step 20", None)
+    assert made.fingerprint == models.all(pocket)[-1].fingerprint, "the same weights and template"
+    assert not (Path(made.path) / "optimizer.pt").exists()
+    assert registry.keep_checkpoint(pocket, run, 20) == made
+    shutil.rmtree(folder)
+    assert registry.speaker(pocket, "tone at 20") == made
+
+
+def test_a_checkpoint_that_is_not_there_or_not_whole_is_refused(pocket: Home) -> None:
+    run, folder = kept_checkpoint(pocket)
+    with pytest.raises(NotFound, match="no checkpoint of step 7. On disk: 20"):
+        registry.keep_checkpoint(pocket, run, 7)
+    (folder / "config.json").write_text("{}")
+    with pytest.raises(Damaged, match="not as it was written"):
+        registry.keep_checkpoint(pocket, run, 20)
+    assert len(models.all(pocket)) == 1
