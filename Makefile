@@ -27,6 +27,8 @@ effects: ## what each method changes, with three seeds
 	@$(PYTHON) -m engine.launch.setup
 	@$(VENV) -m benchmarks.effects
 
-campaign: ## processes killed at random moments, many times over
+campaign: ## processes killed at random moments, many times over; fifty annotators at once
 	@$(PYTHON) -m engine.launch.setup --tests
+	@$(VENV) -m benchmarks.annotators
+	@$(VENV) -m benchmarks.losses
 	@$(VENV) -m benchmarks.campaign

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.parts import messages, session, strip
+from pages.parts import messages, session, signing, strip
 from storage.db import NotMigrated, require_migrated
 
 ASSETS = Path(__file__).parent / "assets"
@@ -15,6 +15,13 @@ PAGES = (
     # folder, title, icon, section, what the page is for
     ("home", "Home", ":material/home:", "", "Where things stand: the road, live runs, the machine."),
     ("datasets", "Datasets", ":material/database:", "Prepare", "Bring in a file, see every problem, freeze a version."),
+    (
+        "labels",
+        "Labels",
+        ":material/thumbs_up_down:",
+        "Prepare",
+        "Two answers, one choice at a time; how far labellers agree; freeze.",
+    ),
     ("train", "Train", ":material/model_training:", "Prepare", "Choose method, model and data, rehearse, launch."),
     ("runs", "Runs", ":material/monitoring:", "Watch", "Live curves, phases, log and samples; stop, resume, run again."),
     ("chat", "Chat", ":material/forum:", "Watch", "One prompt to several models side by side."),
@@ -23,6 +30,8 @@ PAGES = (
 
 st.set_page_config(page_title="Temper", page_icon=str(ASSETS / "icon.svg"), layout="wide", initial_sidebar_state="auto")
 st.logo(str(ASSETS / "logo.svg"), icon_image=str(ASSETS / "icon.svg"), size="large")
+
+signing.gate()
 
 sections: dict[str, list[st.Page]] = {}
 for folder, title, icon, section, purpose in PAGES:

@@ -7,7 +7,7 @@ from typing import Any
 LIVE = ("queued", "running")
 ENDED = ("succeeded", "failed", "stopped", "interrupted")
 STATUSES = LIVE + ENDED
-KINDS = ("train", "measure", "judge", "sample", "export", "download")
+KINDS = ("train", "measure", "judge", "sample", "export", "download", "pairs", "label", "order")
 
 
 @dataclass(frozen=True)
@@ -162,3 +162,85 @@ class Evaluation:
     n: int
     settings: dict[str, Any] = field(default_factory=dict)
     created_at: str = ""
+
+
+@dataclass(frozen=True)
+class Project:
+    """A task of labelling: what is asked for, of whom how much, and the pairs below it."""
+
+    id: int
+    name: str
+    settings: dict[str, Any]
+    created_at: str
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A prompt (turns) with two answers. ``origin`` says for "first" and "second" who wrote them, with which weights and settings.
+
+    ``raters`` people shall see it, ``missing`` of them have not yet; one with a known answer (``gold``) is shown to everybody.
+    ``chosen_by`` says what put it into its place in the queue (engine/preferences/order.py), None where nothing did.
+    """
+
+    id: int
+    project_id: int
+    digest: str
+    prompt: list[dict[str, Any]]
+    first: str
+    second: str
+    origin: dict[str, Any]
+    extra: dict[str, Any]
+    gold: str | None
+    raters: int
+    missing: int
+    place: float
+    chosen_by: dict[str, Any] | None
+    created_at: str
+
+
+@dataclass(frozen=True)
+class Showing:
+    """A pair that is before a labeller, or the next one. ``flipped``: the second answer stands on the left.
+
+    ``token`` names the one vote that can come of it; ``round`` is 0, or above where the labeller sees the pair again.
+    """
+
+    token: str
+    project_id: int
+    pair_id: int
+    labeller: str
+    round: int
+    flipped: bool
+    rank: float
+    claimed_at: str
+    displayed_at: str | None
+
+
+@dataclass(frozen=True)
+class Vote:
+    """One labeller's choice between the two answers of a pair.
+
+    ``choice`` is first, second, tie, bad (both are) or skip; ``strength`` 1 (slightly) or 2 (clearly); ``preference`` a number
+    from 1 (the first) to 2 (the second) where it came with one; ``criteria`` the same choice for single respects; ``edited`` a
+    better text of the chosen answer. ``kind`` is person or judge. ``round`` is -1 for a vote that decides between others.
+    """
+
+    seq: int
+    token: str
+    project_id: int
+    pair_id: int
+    labeller: str
+    kind: str
+    round: int
+    flipped: bool | None
+    choice: str
+    strength: int | None
+    preference: float | None
+    criteria: dict[str, str]
+    reason: str
+    edited: str | None
+    seconds: float | None
+    source: str
+    extra: dict[str, Any]
+    at: str
+    undone_at: str | None

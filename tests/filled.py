@@ -11,7 +11,9 @@ from typing import Any
 import polars as pl
 
 from engine.jobs import processes
-from storage import datasets, db, evaluations, events, files, models, runs
+from engine.preferences import pairs, projects
+from engine.preferences.pairs import NewPair
+from storage import datasets, db, evaluations, events, files, models, preferences, runs
 from storage.home import Home
 from storage.records import Dataset, Interval, Model
 
@@ -53,6 +55,25 @@ def all_shapes(home: Home) -> dict[str, Dataset]:
         "prompt": freeze(home, "sums-held-out", "prompt", [{"prompt": f"2 + 2 = ? ({i})", "answer": "4", "check": CHECK} for i in range(60)]),
         "prompt_completion": freeze(home, "hostile", "prompt_completion", [{"prompt": HOSTILE, "completion": HOSTILE}] * 3),
     }  # fmt: skip
+
+
+def labels(home: Home) -> int:
+    """A project with pairs, one of them hostile, and votes of two people and a judge who agree in part; its number."""
+    project = projects.create(home, "tone", {"instructions": HOSTILE, "criteria": ["helpful"], "overlap": 1.0, "gold": 0.0, "repeats": 0.0})
+    said = [("Yes, until six.", "Yes."), (HOSTILE, "Nine to five."), ("No.", "No, it is closed."), ("Perhaps.", "I do not know.")]
+    new = [NewPair(turns(f"Is shop {i} open?", "")[:1], *answers) for i, answers in enumerate(said)]
+    placed = pairs.add(home, project, new)
+    choices = {"anna": ("first", "second", "first", "tie"), "ben": ("first", "second", "second", "tie"), "a judge": ("first",) * 4}
+    with preferences.changing(home) as change:
+        for labeller, chosen in choices.items():
+            for i, choice in enumerate(chosen):
+                change.do(
+                    "vote", token=f"{labeller} {i}", project_id=project.id, pair_id=placed[i].pair_id, labeller=labeller,
+                    kind="judge" if "judge" in labeller else "person", round=0, flipped=i % 2, choice=choice, strength=None, preference=None,
+                    criteria={}, reason=HOSTILE, edited=None, seconds=2.0 + i, source="screen", extra={}, at=db.now(),
+                )  # fmt: skip
+    projects.mark_gold(home, preferences.pairs(home, project.id)[0], "first")
+    return project.id
 
 
 def weights(folder: Path, kind: str) -> Path:
@@ -162,4 +183,4 @@ def fill(home: Home) -> dict[str, Any]:
     (home.run(live) / "heartbeat").touch()
     request = {"model_id": tuned.id, "dataset_id": data["prompt"].id, "against_id": base.id, "limit": None}
     waiting = runs.insert(home, kind="measure", name="support-sft on sums-held-out@1", request=request, token=None)
-    return {"lock": held, "live": live, "done": done, "queued": waiting.id, "data": data, "base": base, "tuned": tuned}
+    return {"labels": labels(home), "lock": held, "live": live, "done": done, "queued": waiting.id, "data": data, "base": base, "tuned": tuned}

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -178,10 +178,11 @@ def set_aside(dataset: Dataset) -> int:
     return sum(step.get("bad", 0) for step in dataset.steps)
 
 
-def freeze(home: Home, draft: Draft, name: str, keep_good: bool = True) -> Dataset:
+def freeze(home: Home, draft: Draft, name: str, keep_good: bool = True, steps: Sequence[dict[str, Any]] = ()) -> Dataset:
     """The next version of ``name``, with the good rows of ``draft``; the same rows as its latest version give that one back.
 
-    Bad rows are kept beside it with their reasons; BadInput, and nothing stored, where there are any and not ``keep_good``.
+    ``steps`` say what made the rows before they were read. Bad rows are kept beside it with their reasons; BadInput, and nothing
+    stored, where there are any and not ``keep_good``.
     """
     name = names.check(name, "a data set")
     if not draft.good:
@@ -209,7 +210,7 @@ def freeze(home: Home, draft: Draft, name: str, keep_good: bool = True) -> Datas
         rows=draft.good,
         sha256=draft.sha256,
         size=target.stat().st_size,
-        steps=[step],
+        steps=[*steps, step],
         problems=problems,
     )
 
@@ -238,21 +239,30 @@ def check_version(home: Home, name: str, shape: str) -> None:
         )
 
 
-def add(home: Home, path: Path | str, name: str, shape: str | None = None, keep_good: bool = True) -> Dataset:
+def add(
+    home: Home,
+    path: Path | str,
+    name: str,
+    shape: str | None = None,
+    keep_good: bool = True,
+    steps: Sequence[dict[str, Any]] = (),
+) -> Dataset:
     """Read a file and freeze its rows in one go."""
     names.check(name, "a data set")
     draft = open_draft(path, shape, home=home)
     try:
-        return freeze(home, draft, name, keep_good)
+        return freeze(home, draft, name, keep_good, steps)
     finally:
         discard(draft)
 
 
-def made(home: Home, rows: Iterable[Mapping[str, Any]], name: str, shape: str, folder: Path) -> Dataset:
-    """Freeze rows that a run has made; they are written into its ``folder`` first and read like any file."""
+def made(
+    home: Home, rows: Iterable[Mapping[str, Any]], name: str, shape: str, folder: Path, steps: Sequence[dict[str, Any]] = ()
+) -> Dataset:
+    """Freeze rows that were made here, by ``steps``; they are written into ``folder`` first and read like any file."""
     place = folder / f"{shape}.jsonl"
     files.write_text(place, "".join(pack(row) + "\n" for row in rows))
-    return add(home, place, name, shape)
+    return add(home, place, name, shape, steps=steps)
 
 
 def find(home: Home, reference: str) -> Dataset:

@@ -9,7 +9,7 @@ from engine import hub, keys, machine, names, registry
 from engine.data import curate
 from engine.errors import NotFound
 from engine.generation import ask
-from engine.jobs import checkpoints
+from engine.jobs import checkpoints, labelling
 from engine.jobs.reporter import RunReporter
 from engine.methods import METHODS, loading
 from engine.methods.method import Library, Training, parse_settings
@@ -231,6 +231,28 @@ def download(home: Home, run: Run, reporter: RunReporter) -> Outcome:
     return _got(registry.register_folder(home, folder, name, id, license))
 
 
+def pairs(home: Home, run: Run, reporter: RunReporter) -> Outcome:
+    """Let one or two models answer prompts, as pairs of a project of labelling."""
+    make_room(home, reporter)
+    return _kept(labelling.write_pairs(home, run, reporter))
+
+
+def label(home: Home, run: Run, reporter: RunReporter) -> Outcome:
+    """Let a judge vote on the pairs of a project."""
+    return _kept(labelling.vote(home, run, reporter, judge_key(home)))
+
+
+def order(home: Home, run: Run, reporter: RunReporter) -> Outcome:
+    """Let a reward model say which pairs of a project are to be labelled first."""
+    make_room(home, reporter)
+    return _kept(labelling.arrange(home, run, reporter, library(home), loading.device().name))
+
+
+def _kept(found: dict[str, Any] | None) -> Outcome:
+    """An outcome of figures; where there are none, the run was stopped."""
+    return Outcome(stopped=True) if found is None else Outcome(found)
+
+
 def _got(model: Model) -> Outcome:
     return Outcome({"model": model.name, "model_id": model.id, "fingerprint": model.fingerprint})
 
@@ -242,4 +264,7 @@ WORK: dict[str, Callable[[Home, Run, RunReporter], Outcome]] = {
     "sample": sample,
     "export": export,
     "download": download,
+    "pairs": pairs,
+    "label": label,
+    "order": order,
 }

@@ -10,17 +10,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from engine.evaluation import intervals
+from engine.evaluation.calibration import Bin, calibrated
 from storage.records import Interval
-
-BINS = 5  # of the confidence, from 0.5 to 1
-
-
-@dataclass(frozen=True)
-class Bin:
-    """Pairs of like confidence: what the model says of itself, and how often it is right."""
-
-    confidence: float
-    right: Interval
 
 
 @dataclass(frozen=True)
@@ -63,28 +54,18 @@ def test(chosen: Sequence[float], rejected: Sequence[float], tokens: Sequence[tu
     longer = [_ahead(c, r) for c, r in tokens]
     rule = longer if sum(longer) * 2 >= len(longer) else [1 - x for x in longer]
     margins = [c - r for c, r in zip(chosen, rejected, strict=True)]
-    calibration, error = _calibrated(margins)
+    found = calibrated([_sure(margin) for margin in margins])
     lengths = [length for pair in tokens for length in pair]
     rewards = [reward for pair in zip(chosen, rejected, strict=True) for reward in pair]
     return Trust(
         intervals.of_scores(right), intervals.of_scores(longer), intervals.paired_difference(right, rule),
-        spearman(rewards, lengths), calibration, error,
+        spearman(rewards, lengths), found.bins, found.error,
     )  # fmt: skip
 
 
-def _calibrated(margins: Sequence[float]) -> tuple[tuple[Bin, ...], float]:
+def _sure(margin: float) -> tuple[float, float]:
     """By the Bradley-Terry model the answer ahead by d is the better one with probability 1 / (1 + exp(-d))."""
-    binned: list[list[tuple[float, float]]] = [[] for _ in range(BINS)]
-    for margin in margins:
-        confidence = 1 / (1 + math.exp(-min(abs(margin), 700.0)))
-        place = min(BINS - 1, int((confidence - 0.5) * 2 * BINS))
-        binned[place].append((confidence, _ahead(margin, 0.0)))
-    bins = tuple(
-        Bin(sum(c for c, _ in pairs) / len(pairs), intervals.of_scores([right for _, right in pairs]))
-        for pairs in binned
-        if pairs
-    )
-    return bins, sum(b.right.n * abs(b.confidence - b.right.value) for b in bins) / max(1, len(margins))
+    return 1 / (1 + math.exp(-min(abs(margin), 700.0))), _ahead(margin, 0.0)
 
 
 def spearman(first: Sequence[float], second: Sequence[float]) -> float:

@@ -21,7 +21,7 @@ models = controls.choose(home)
 sampling = controls.decoding()
 messages.kept("chat")
 if talk is not None:
-    view.turns(talk)
+    view.turns(home, talk)
     if talk.ended:
         controls.after(home, talk, models, sampling)
     else:

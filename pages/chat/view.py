@@ -4,7 +4,7 @@ import streamlit as st
 
 from engine.generation.answers import Answer
 from engine.generation.conversations import Conversation, Turn
-from pages.chat import asking, controls
+from pages.chat import asking, controls, judging
 from pages.parts import inert, messages, words
 from storage.home import Home
 
@@ -18,11 +18,12 @@ MARKS = {
 }
 
 
-def turns(talk: Conversation) -> None:
-    """Draw the turns that have ended."""
-    for turn in talk.turns:
+def turns(home: Home, talk: Conversation) -> None:
+    """Draw the turns that have ended, and what can be said of their answers."""
+    for place, turn in enumerate(talk.turns):
         if turn.ended:
             draw(talk, turn)
+            judging.draw(home, talk, place)
 
 
 def live(home: Home, talk: Conversation) -> None:

@@ -6,6 +6,8 @@ from typing import Any
 
 import streamlit as st
 
+from storage.records import Interval
+
 # no bar of buttons over a small figure, and no way to send it to Plotly's own servers
 CONFIG: dict[str, Any] = {"displayModeBar": False, "displaylogo": False, "showSendToCloud": False}
 
@@ -80,3 +82,27 @@ def calibration(bins: Sequence[tuple[float, Mapping[str, float]]], *, key: str, 
     told = "; ".join(f"{confidence:.0%} sure, right {right['value']:.0%}" for confidence, right in bins)
     st.plotly_chart(figure, key=key, config=CONFIG, alt=f"Calibration, mean error {error:.1%}: {told}")
     st.caption(f"Calibration: on average its confidence is off by {error:.1%}.")
+
+
+def shares(groups: Sequence[tuple[str, Sequence[tuple[str, Interval]]]], *, key: str, even: float) -> None:
+    """Draw shares with their 95 % intervals, a row for each name and a panel for each group, against a line at ``even``."""
+    from plotly.subplots import make_subplots
+
+    groups = [(title, rows) for title, rows in groups if rows]
+    figure = make_subplots(rows=1, cols=len(groups), subplot_titles=[title for title, _ in groups], shared_yaxes=True)
+    for column, (title, rows) in enumerate(groups, 1):
+        figure.add_scatter(
+            x=[share.value for _, share in rows], y=[name for name, _ in rows], mode="markers", marker_size=9, name=title,
+            error_x={
+                "type": "data", "symmetric": False, "array": [share.high - share.value for _, share in rows],
+                "arrayminus": [share.value - share.low for _, share in rows],
+            },
+            text=[f"n = {share.n:,}" for _, share in rows], hovertemplate="%{y}: %{x:.0%}, %{text}<extra></extra>", row=1, col=column,
+        )  # fmt: skip
+        figure.add_vline(x=even, line_dash="dot", opacity=0.6, row=1, col=column)  # type: ignore[arg-type]
+        figure.update_xaxes(tickformat=".0%", range=[-0.02, 1.02], fixedrange=True, row=1, col=column)
+    names = {name for _, rows in groups for name, _ in rows}
+    figure.update_yaxes(fixedrange=True, automargin=True)
+    figure.update_layout(height=110 + 34 * len(names), showlegend=False, margin={"l": 0, "r": 8, "t": 36, "b": 0})
+    told = "; ".join(f"{title}: " + ", ".join(f"{name} {share.value:.0%}" for name, share in rows) for title, rows in groups)
+    st.plotly_chart(figure, key=key, config=CONFIG, alt=told)

@@ -29,7 +29,18 @@ def chain(home: Home, road: str, model: str, name: str, data: Mapping[str, str],
         parts += ["--data", f"{role}={chosen}"]
     for option, text in more.items():
         parts += [option, text] if text else []
-    return f"{PYTHON} -m engine{_home(home)} chain begin " + " ".join(shlex.quote(part) for part in parts)
+    return line(home, "chain", "begin", *parts)
+
+
+def line(home: Home, *words: str) -> str:
+    """A command with its words."""
+    return f"{PYTHON} -m engine{_home(home)} " + " ".join(shlex.quote(word) for word in words)
+
+
+def freeze(home: Home, project: str, name: str, rule: Mapping[str, Any]) -> str:
+    """``engine labels freeze`` by this rule. Pass only what differs from the usual one."""
+    options = [word for key, chosen in rule.items() for word in (f"--{key.replace('_', '-')}", value(chosen))]
+    return line(home, "labels", "freeze", project, "--name", name, *options)
 
 
 def train(
@@ -53,4 +64,4 @@ def train(
         parts += ["--seed", str(seed)]
     if dtype != "auto":
         parts += ["--dtype", dtype]
-    return f"{PYTHON} -m engine{_home(home)} train " + " ".join(shlex.quote(part) for part in parts)
+    return line(home, "train", *parts)

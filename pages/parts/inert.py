@@ -29,8 +29,13 @@ def cut(value: str, longest: int = LONGEST) -> str:
 
 def plain(value: object, longest: int = 200) -> str:
     """``value`` escaped for a place that reads Markdown: a label, a caption, a title, a toast, an error."""
-    line = _LINKS.sub("\\g<0>\u2060", " ".join(cut(str(value), longest).split()))
+    line = unlinked(" ".join(cut(str(value), longest).split()))
     return _SPECIAL.sub(r"\\\1", line)
+
+
+def unlinked(value: str) -> str:
+    """``value`` with an unseen character in each address, so that no link is made of it."""
+    return _LINKS.sub("\\g<0>\u2060", value)
 
 
 def text(value: object, longest: int = LONGEST) -> None:

@@ -4,6 +4,11 @@ from datetime import UTC, datetime
 
 from storage.records import Interval
 
+KINDS = {
+    "pairs": "Pairs to label",
+    "label": "A judge's labels",
+    "order": "Which pairs come first",
+}  # of runs, where one word says too little
 STEPS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
 

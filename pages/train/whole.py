@@ -6,11 +6,10 @@ import streamlit as st
 
 from engine import gallery
 from engine.errors import BadInput, NotFound, TemperError
-from engine.evaluation import judge as judging
 from engine.gallery import ROLES, Road
 from engine.jobs import chains, supervisor
 from engine.methods import METHODS
-from pages.parts import command, go, inert, messages, pickers, session
+from pages.parts import asking, command, go, inert, messages, pickers, session
 from storage import datasets
 from storage.home import Home
 from storage.records import Model
@@ -76,15 +75,7 @@ def roles(home: Home, road: Road) -> None:
 def judge() -> None:
     """Ask who compares answers: a judge at an address, or else a rule."""
     with st.expander("Who compares answers", icon=":material/gavel:", key="road_judging"):
-        st.text_input(
-            "Judge's address", key=ADDRESS, persist_state="session", placeholder="https://…/v1",
-            help="OpenAI-compatible. Its key is read from the environment or was kept by `judge --key`",
-        )  # fmt: skip
-        st.text_input("Judge's name there", key=JUDGE, persist_state="session")
-        st.text_area(
-            "Principles, a line each", key=PRINCIPLES, persist_state="session", height=96, placeholder="\n".join(judging.PRINCIPLES),
-            help="What makes an answer the better one; with revision, also what an answer is criticised by",
-        )  # fmt: skip
+        asking.judge("road")
         st.text_input(
             "Rule without a judge",
             key=RULE,

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import App, filled_app, settle
 
-PATHS = ("", "datasets", "train", "runs", "chat", "models")
+PATHS = ("", "datasets", "labels", "train", "runs", "chat", "models")
 WIDER = """Math.max(...[document.documentElement, ...document.querySelectorAll('section:not([data-testid=stSidebar])')].map(
     e => e.scrollWidth - e.clientWidth))"""
 SHIFTS = """() => { window.shifts = 0; new PerformanceObserver(list => { for (const e of list.getEntries())

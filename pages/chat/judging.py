@@ -1,0 +1,127 @@
+"""Saying in the chat which answer is better, or how one should read: each becomes a pair with a vote under Labels."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from engine.errors import TemperError
+from engine.generation.answers import Answer
+from engine.generation.conversations import Conversation, Turn
+from engine.preferences import desk, projects
+from engine.preferences.pairs import NewPair
+from pages.parts import go, inert, messages, session, signing
+from storage.home import Home
+
+PROJECT = "chat"  # the project that votes given in a chat go to
+SOMEBODY = "me"
+
+
+def name() -> str:
+    """Under which name a vote is kept."""
+    return signing.person() or st.session_state.get("labels_labeller") or SOMEBODY
+
+
+def comparable(talk: Conversation, place: int) -> list[dict[str, str]] | None:
+    """What all models were asked at a turn, where they were asked the same: with earlier answers of their own they were not."""
+    earlier = Conversation(talk.id, talk.models, talk.system, talk.created_at, talk.turns[:place])
+    asked = [earlier.messages(i, talk.turns[place].prompt) for i in range(len(talk.models))]
+    return asked[0] if all(each == asked[0] for each in asked) else None
+
+
+def draw(home: Home, talk: Conversation, place: int) -> None:
+    """Draw what can be said of the answers of a turn."""
+    turn = talk.turns[place]
+    if not turn.ended or not turn.answers or any(answer.status == "failed" or not answer.text.strip() for answer in turn.answers):
+        return
+    asked = comparable(talk, place)
+    if asked is None:
+        return
+    key = f"chat_judge_{talk.id}_{place}"
+    with st.container(horizontal=True, vertical_alignment="center", key=key):
+        if len(talk.models) > 1:
+            st.caption("Which is better?", width="content")
+            for i, model in enumerate(talk.models):
+                st.button(
+                    inert.plain(model, 40), icon=":material/thumb_up:", key=f"{key}_{i}", type="tertiary", on_click=vote,
+                    args=(home, talk, place, i), help="Kept as a pair with your vote, under Labels",
+                )  # fmt: skip
+            if len(talk.models) == 2:
+                for choice, said in (("tie", "Tie"), ("bad", "Both bad")):
+                    st.button(said, key=f"{key}_{choice}", type="tertiary", on_click=vote, args=(home, talk, place, choice))
+        with st.popover("Correct an answer", icon=":material/edit:", type="tertiary", key=f"{key}_correct"):
+            correct(home, talk, place)
+        if st.session_state.get(key):
+            go.button(f"Kept: {inert.plain(st.session_state[key], 60)}", ":material/check:", "labels", key=f"{key}_to", type="tertiary",
+                      project=PROJECT, view="pairs")  # fmt: skip
+    messages.kept(key)
+
+
+def correct(home: Home, talk: Conversation, place: int) -> None:
+    """Ask for a better text of an answer; it is kept as better than the original."""
+    key, answers = f"chat_judge_{talk.id}_{place}", talk.turns[place].answers
+    which = 0
+    if len(talk.models) > 1:
+        which = st.segmented_control(
+            "Which answer", range(len(talk.models)), default=0, key=f"{key}_which", required=True, format_func=lambda i: talk.models[i]
+        )  # fmt: skip
+    st.text_area("How it should read", value=answers[which].text, key=f"{key}_text_{which}", height=200)
+    st.button("Keep the correction", type="primary", key=f"{key}_keep", on_click=keep, args=(home, talk, place, which))
+
+
+def origin(talk: Conversation, turn: Turn, i: int) -> dict[str, object]:
+    """Who wrote an answer, with which weights and how."""
+    answer, s = turn.answers[i], turn.sampling
+    drawn = {"seed": s.seed, "temperature": s.temperature, "top_p": s.top_p, "max_tokens": s.max_tokens}
+    return {"name": talk.models[i], "fingerprint": answer.fingerprint, "system": talk.system, "sampling": drawn, "talk": talk.id}
+
+
+def vote(home: Home, talk: Conversation, place: int, said: int | str) -> None:
+    """Keep which answer is the better one; of more than two, it is better than each of the others."""
+    turn, key = talk.turns[place], f"chat_judge_{talk.id}_{place}"
+    better = said if isinstance(said, int) else 0
+    choice = "first" if isinstance(said, int) else said
+    others: Sequence[int] = [i for i in range(len(talk.models)) if i != better]
+    asked = comparable(talk, place)
+    try:
+        project = projects.find_or_create(home, PROJECT)
+        kept = 0
+        for other in others:
+            first, second = turn.answers[better].text, turn.answers[other].text
+            if asked is None or first.strip() == second.strip():
+                continue
+            pair = NewPair(asked, first, second, {"first": origin(talk, turn, better), "second": origin(talk, turn, other)})
+            token = session.token(f"{key} {other} {said}")
+            # the answers stand in the order of the models, the first on the left
+            desk.compare(home, project, pair, name(), choice, token=token, source="chat", flipped=int(better > other))
+            kept += 1
+    except TemperError as problem:
+        messages.keep(problem, key)
+        return
+    if not kept:
+        messages.done("The answers are the same, so there is nothing to compare.", ":material/info:")
+        return
+    st.session_state[key] = (
+        f"{talk.models[better]} is better" if isinstance(said, int) else {"tie": "a tie", "bad": "both bad"}[choice]
+    )
+
+
+def keep(home: Home, talk: Conversation, place: int, which: int) -> None:
+    """Keep a correction as better than the answer it corrects."""
+    turn, key = talk.turns[place], f"chat_judge_{talk.id}_{place}"
+    original: Answer = turn.answers[which]
+    text = str(st.session_state.get(f"{key}_text_{which}") or "").strip()
+    asked = comparable(talk, place)
+    if asked is None or not text or text == original.text.strip():
+        messages.done("The text is as it was, so nothing was kept.", ":material/info:")
+        return
+    written = {"first": {"name": name(), "corrects": talk.models[which]}, "second": origin(talk, turn, which)}
+    try:
+        project = projects.find_or_create(home, PROJECT)
+        pair = NewPair(asked, text, original.text, written)
+        desk.compare(
+            home, project, pair, name(), "first", token=session.token(f"{key} corrected {hash(text)}"), source="correction"
+        )
+    except TemperError as problem:
+        messages.keep(problem, key)
+        return
+    st.session_state[key] = f"the corrected answer of {talk.models[which]}"

@@ -1,0 +1,100 @@
+"""What is said of answers in the chat becomes pairs with votes under Labels."""
+
+from dataclasses import replace
+from typing import Any
+
+from streamlit.testing.v1 import AppTest
+
+from engine.generation import conversations
+from engine.generation.answers import Answer, Sampling
+from engine.generation.conversations import Conversation
+from storage import preferences
+from storage.home import Home
+from storage.records import Pair, Vote
+from tests.pages.conftest import open_page
+
+PROMPT = "Is the shop open?"
+
+
+def answered(home: Home, models: tuple[str, ...], texts: tuple[str, ...]) -> Conversation:
+    """A conversation of one turn that has ended."""
+    begun = conversations.add(home, conversations.begin(list(models), "Be kind."), PROMPT, Sampling(seed=7, temperature=0.5))
+    answers = tuple(
+        Answer(model, None, f"{i}a" * 16, text, base=model, tokens=5, seconds=1.0, status="done", finish="stop", dtype="bfloat16")
+        for i, (model, text) in enumerate(zip(models, texts, strict=True))
+    )
+    ended = replace(begun, turns=(replace(begun.turns[-1], answer_set="one", answers=answers),))
+    conversations._write(home, ended)
+    return ended
+
+
+def kept(home: Home) -> tuple[list[Pair], list[Vote]]:
+    project = preferences.project(home, "chat")
+    assert project is not None
+    return preferences.pairs(home, project.id), preferences.votes(home, project.id)
+
+
+def press(app: AppTest, key: str) -> AppTest:
+    return next(button for button in app.button if str(button.key).endswith(key)).click().run()
+
+
+def test_a_vote_in_the_chat_is_a_pair_that_keeps_who_wrote_which_side_and_how(full: dict[str, Any]) -> None:
+    talk = answered(full["home"], ("pocket", "support-sft"), ("No.", "Yes, until six."))
+    app = open_page("chat", talk=talk.id)
+    press(app, "_0_1")
+    pairs, votes = kept(full["home"])
+    assert [(pair.first, pair.second) for pair in pairs] == [("Yes, until six.", "No.")]
+    assert [turn["content"] for turn in pairs[0].prompt] == ["Be kind.", PROMPT]
+    assert (pairs[0].origin["first"]["name"], pairs[0].origin["second"]["name"]) == ("support-sft", "pocket")
+    assert pairs[0].origin["first"]["sampling"]["temperature"] == 0.5
+    assert (votes[0].choice, votes[0].source, votes[0].flipped) == ("first", "chat", True)
+    assert not app.exception
+
+
+def test_another_choice_on_the_same_answers_takes_the_place_of_the_first(full: dict[str, Any]) -> None:
+    talk = answered(full["home"], ("pocket", "support-sft"), ("No.", "Yes."))
+    app = open_page("chat", talk=talk.id)
+    press(app, "_0_1")
+    press(app, "_0_0")
+    pairs, votes = kept(full["home"])
+    assert len(pairs) == len(votes) == 1
+    assert {"first": pairs[0].first, "second": pairs[0].second}[votes[0].choice] == "No."
+    press(app, "_0_tie")
+    assert [vote.choice for vote in kept(full["home"])[1]] == ["tie"]
+
+
+def test_the_best_of_three_is_better_than_each_other(full: dict[str, Any]) -> None:
+    talk = answered(full["home"], ("pocket", "support-sft", "pocket-2"), ("No.", "Yes.", "Perhaps."))
+    press(open_page("chat", talk=talk.id), "_0_2")
+    pairs, votes = kept(full["home"])
+    assert {(pair.first, pair.second) for pair in pairs} == {("Perhaps.", "No."), ("Perhaps.", "Yes.")}
+    assert {vote.choice for vote in votes} == {"first"}
+
+
+def test_a_correction_is_better_than_what_it_corrects(full: dict[str, Any]) -> None:
+    talk = answered(full["home"], ("pocket",), ("No",))
+    app = open_page("chat", talk=talk.id)
+    field = next(area for area in app.text_area if "_text_0" in str(area.key))
+    field.input("No, we open at nine.").run()
+    press(app, "_keep")
+    pairs, votes = kept(full["home"])
+    assert (pairs[0].first, pairs[0].second, votes[0].choice) == ("No, we open at nine.", "No", "first")
+    assert pairs[0].origin["first"]["corrects"] == "pocket"
+
+
+def test_answers_that_are_the_same_are_no_pair(full: dict[str, Any]) -> None:
+    talk = answered(full["home"], ("pocket", "support-sft"), ("Yes.", "Yes."))
+    app = open_page("chat", talk=talk.id)
+    press(app, "_0_1")
+    project = preferences.project(full["home"], "chat")
+    assert project is None or not preferences.pairs(full["home"], project.id)
+    assert not app.exception
+
+
+def test_later_answers_of_models_with_histories_of_their_own_are_not_compared(full: dict[str, Any]) -> None:
+    talk = answered(full["home"], ("pocket", "support-sft"), ("No.", "Yes."))
+    conversations._write(full["home"], replace(talk, turns=(talk.turns[0], replace(talk.turns[0], prompt="And tomorrow?"))))
+    app = open_page("chat", talk=talk.id)
+    keys = [str(button.key) for button in app.button if str(button.key).startswith("chat_judge_")]
+    assert any("_0_1" in key for key in keys)
+    assert not any(f"{talk.id}_1_" in key for key in keys)
