@@ -1,10 +1,11 @@
 """``make bench``: what is claimed about speed, measured on this machine and printed as ratios.
 
-usage: python -m benchmarks [overhead | overhead-dpo | overhead-grpo | memory | launch | batching | pages] ...
+usage: python -m benchmarks [overhead | overhead-dpo | overhead-grpo | memory | launch | batching | pages | keys] ...
 """
 
 import sys
 
+from benchmarks import keys as label_keys
 from benchmarks import memory, training
 from benchmarks import pages as page_times
 
@@ -16,6 +17,7 @@ PARTS = {
     "launch": training.launch,
     "batching": training.batching,
     "pages": page_times.reruns,
+    "keys": label_keys.keys,
 }
 
 

@@ -24,10 +24,11 @@ def start(home: Home) -> subprocess.Popen[bytes]:
         port = int(probe.getsockname()[1])
     (home.root / "app.json").unlink(missing_ok=True)
     command = [sys.executable, "-m", "pages.parts.serve", "--port", str(port)]
-    return subprocess.Popen(
-        command, env={**os.environ, "TEMPER_HOME": str(home.root)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        cwd=Path(__file__).resolve().parents[1], start_new_session=True,
-    )  # fmt: skip
+    with (home.logs / "app.log").open("ab") as log:
+        return subprocess.Popen(
+            command, env={**os.environ, "TEMPER_HOME": str(home.root)}, stdout=log, stderr=log,
+            cwd=Path(__file__).resolve().parents[1], start_new_session=True,
+        )  # fmt: skip
 
 
 def address(home: Home) -> str:

@@ -15,7 +15,7 @@ from storage.home import Home
 
 ROUNDS = 7
 RUNS, ROWS = 1000, 1_000_000
-PAGES = ("home", "datasets", "train", "runs", "chat", "models")
+PAGES = ("home", "datasets", "labels", "train", "runs", "chat", "models")
 
 
 def fill(home: Home, folder: Path) -> None:

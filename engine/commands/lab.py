@@ -5,8 +5,10 @@ import os
 import shutil
 
 from engine.commands import output
+from engine.errors import TryLater
 from engine.jobs import health, supervisor
-from storage import db, runs
+from engine.launch import start
+from storage import db, repair, runs
 from storage.home import Home
 
 
@@ -18,6 +20,8 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", comm
     serve.set_defaults(command=_serve)
     stop = commands.add_parser("stop", parents=[common], help="end the engine and the model host; live runs keep a checkpoint")
     stop.set_defaults(command=_stop)
+    mend = commands.add_parser("repair", parents=[common], help="make a damaged database anew from all that can be read of it")
+    mend.set_defaults(command=_repair, unprepared=True)
     pocket = commands.add_parser("pocket", help="the Pocket lab").add_subparsers(required=True, metavar="WHAT")
     build = pocket.add_parser(
         "build", parents=[common], help="remake the sample data and pre-train the Pocket model anew (takes hours)"
@@ -63,6 +67,30 @@ def _stop(home: Home, given: argparse.Namespace) -> int:
 
     ask.shutdown(home)
     print("The engine has ended." if supervisor.stop(home) else "No engine was running.")
+    return 0
+
+
+def _repair(home: Home, given: argparse.Namespace) -> int:
+    with start.only_app(home) as alone:
+        if not alone or health.engine(home).running:
+            raise TryLater(
+                "The page or the engine still has the database open. End both first: Ctrl-C, then `python -m engine stop`."
+            )
+        told = repair.faults(home)
+        if not told:
+            print("The database is whole; nothing was changed.")
+            return 0
+        made = repair.repair(home)
+    if given.json:
+        output.as_json({**output.plain(made), "found": told})
+        return 0
+    print(f"Found: {told[0]}")
+    print(
+        f"Copied {sum(made.copied.values())} rows, {made.retold} changes of labels taken from the ledger; kept the old file as {made.aside}"
+    )
+    for table, count in made.faults.items():
+        if count:
+            print(f"  {table}: {count} rows could not be read")
     return 0
 
 
