@@ -2,36 +2,38 @@
 
 usage: python -m benchmarks.labelling [--home DIR] [--seed 0]
 
-The labeller goes through the app's own verbs, likes answers with the friendly closing, calls two of a kind a tie, and errs in one
-vote of ten. The other way round, somebody who dislikes it labels the same pairs. What DPO makes of either is measured on questions
+The labeller goes through the app's own verbs, likes answers that end dryly ("There is no more to be said of it."), calls two of a
+kind a tie, and errs in one vote of ten. The other way round, somebody who dislikes it labels the same pairs. What DPO makes of either is measured on questions
 that were never asked, against the model it began with.
 """
 
 import argparse
+import json
 import random
 import sys
 from typing import Any
 
 from benchmarks.effects import EFFECTS, FINE_TUNED, PAIRS, called, command, ran, trained
 from benchmarks.lab import lab
+from engine.data import curate
 from engine.preferences import desk, exchange, projects
 from engine.preferences.desk import Given
 from engine.samples import tasks
-from storage import models, preferences
+from storage import files, models, preferences
 from storage.home import Home
 from storage.records import Project
 
 SAMPLED, NOISE, LIMIT = "pocket-questions", 0.1, 200
-MEASURED = "pocket-style-held-out"
+MEASURED = "dry-held-out"  # the questions of pocket-style-held-out, with a check of this taste
 CLAIMED = 0.7
 DRAWN = 4  # answers to each of the measured questions
 # few pairs, so each is seen more often than in the effects of DPO
-SETTINGS = {**PAIRS, "epochs": 6}
+SETTINGS = {**PAIRS, "steps": 100}
 
 
 def taste(answer: str) -> int:
-    """1 for an answer with the friendly closing, else 0."""
-    return int(tasks.FRIENDLY in answer)
+    """1 for an answer with the dry closing, else 0."""
+    return int(tasks.DRY in answer)
 
 
 def label(home: Home, project: Project, likes: int, seed: int) -> dict[str, int]:
@@ -86,6 +88,7 @@ def main() -> int:
             command(home, "labels", "create", name, "--set", "overlap=0", "--set", "repeats=0", "--set", "gold=0")
             how = ("--limit", str(LIMIT), "--temperature", "1.0", "--seed", str(chosen.seed), "--max-tokens", "64", "--wait")
             command(home, "labels", "sample", name, "--model", begins, "--data", SAMPLED, *how)
+        _questions(home)
         for way, likes in (("likes", 1), ("dislikes", -1)):
             project = _project(home, name, way)
             print(
@@ -95,15 +98,24 @@ def main() -> int:
             wins[way] = learnt(home, project, f"{name}-{way}", begins, chosen.seed)
             w = wins[way]
             print(
-                f"{way}: {w['rows']} rows; the closing {w['before']:.0%} -> {w['after']:.0%} (n = {w['n']}), wins over {begins} "
+                f"{way}: {w['rows']} rows; the dry closing {w['before']:.0%} -> {w['after']:.0%} (n = {w['n']}), wins over {begins} "
                 f"{w['wins']:.0%} ({w['low']:.0%} to {w['high']:.0%})",
                 flush=True,
             )
         shares = [drawn(home, model, chosen.seed + 1) for model in (begins, f"{name}-likes", f"{name}-dislikes")]
     before, liked, disliked = shares
-    print(f"closing in drawn answers: {before:.0%} before, {liked:.0%} where it was liked, {disliked:.0%} where it was not")
+    print(f"dry closing in drawn answers: {before:.0%} before, {liked:.0%} where it was liked, {disliked:.0%} where it was not")
     print(f"liked: wins {wins['likes']['wins']:.0%} (claimed: >= {CLAIMED:.0%}); disliked: rarer than before (claimed)")
     return int(wins["likes"]["wins"] < CLAIMED or disliked >= before)
+
+
+def _questions(home: Home) -> None:
+    """The held-out questions with a check of the dry closing, as a data set."""
+    rows = curate.rows(home, curate.find(home, "pocket-style-held-out"), 0, 1_000)
+    check = json.dumps({"kind": "contains", "value": tasks.DRY})
+    place = home.uploads / f"{MEASURED}.jsonl"
+    files.write_text(place, "".join(json.dumps({"prompt": row["prompt"], "check": check}) + "\n" for row in rows))
+    command(home, "datasets", "add", str(place), "--name", MEASURED)
 
 
 def _project(home: Home, name: str, way: str) -> Project:

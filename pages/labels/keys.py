@@ -34,7 +34,8 @@ export default function (component) {
   }
   const app = document.querySelector(".stApp")
   if (app) document.documentElement.style.setProperty("--temper-background", getComputedStyle(app).backgroundColor)
-  const ends = new AbortController()
+  here.ends?.abort() // what was heard before: this runs again for every pair
+  const ends = (here.ends = new AbortController())
   const heard = { capture: true, signal: ends.signal }
 
   document.addEventListener("keydown", (event) => {
