@@ -59,11 +59,17 @@ def all_shapes(home: Home) -> dict[str, Dataset]:
 
 def labels(home: Home) -> int:
     """A project with pairs, one of them hostile, and votes of two people and a judge who agree in part; its number."""
-    project = projects.create(home, "tone", {"instructions": HOSTILE, "criteria": ["helpful"], "overlap": 1.0, "gold": 0.0, "repeats": 0.0})
+    project = projects.create(
+        home, "tone", {"instructions": HOSTILE, "criteria": ["helpful"], "overlap": 1.0, "gold": 0.0, "repeats": 0.0}
+    )
     said = [("Yes, until six.", "Yes."), (HOSTILE, "Nine to five."), ("No.", "No, it is closed."), ("Perhaps.", "I do not know.")]
     new = [NewPair(turns(f"Is shop {i} open?", "")[:1], *answers) for i, answers in enumerate(said)]
     placed = pairs.add(home, project, new)
-    choices = {"anna": ("first", "second", "first", "tie"), "ben": ("first", "second", "second", "tie"), "a judge": ("first",) * 4}
+    choices = {
+        "anna": ("first", "second", "first", "tie"),
+        "ben": ("first", "second", "second", "tie"),
+        "a judge": ("first",) * 4,
+    }
     with preferences.changing(home) as change:
         for labeller, chosen in choices.items():
             for i, choice in enumerate(chosen):
@@ -183,4 +189,13 @@ def fill(home: Home) -> dict[str, Any]:
     (home.run(live) / "heartbeat").touch()
     request = {"model_id": tuned.id, "dataset_id": data["prompt"].id, "against_id": base.id, "limit": None}
     waiting = runs.insert(home, kind="measure", name="support-sft on sums-held-out@1", request=request, token=None)
-    return {"labels": labels(home), "lock": held, "live": live, "done": done, "queued": waiting.id, "data": data, "base": base, "tuned": tuned}
+    return {
+        "labels": labels(home),
+        "lock": held,
+        "live": live,
+        "done": done,
+        "queued": waiting.id,
+        "data": data,
+        "base": base,
+        "tuned": tuned,
+    }
