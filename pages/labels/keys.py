@@ -56,7 +56,7 @@ export default function (component) {
     }
     const button = wanted.index === undefined
       ? place?.querySelector("button")
-      : place?.querySelectorAll("[data-testid*=segmented_control]")[wanted.index]
+      : place?.querySelectorAll("[role=radio]")[wanted.index]
     if (button && !button.disabled) button.click()
   }, heard)
 

@@ -67,18 +67,17 @@ def pair(home: Home, project_id: int, labeller: str) -> None:
         project = projects.find(home, f"#{project_id}")
         shown = desk.look(home, project, labeller)
         _bar(home, project, labeller, shown)
-        with (
-            st.container()
-        ):  # always there, so that nothing below it changes its place, and is drawn twice, when it has something to say
+        # always there, so that nothing below it changes its place, and is drawn twice, when it has something to say
+        with st.container():
             messages.kept("labels")
         if not shown:
             _finished(home, project, labeller)
             return
+        token, held = shown[0].showing.token, st.session_state.get("labels_shown")
+        if held is None or held[0] != token:  # before it is drawn: another run may cut this one short
+            st.session_state["labels_shown"] = (token, time.monotonic())
         _form(project, shown[0], home)
-        keys.listen(_heard(project, shown[0]), shown[0].showing.token, desk.SOONEST)
-        held = st.session_state.get("labels_shown")
-        if held is None or held[0] != shown[0].showing.token:
-            st.session_state["labels_shown"] = (shown[0].showing.token, time.monotonic())
+        keys.listen(_heard(project, shown[0]), token, desk.SOONEST)
 
 
 def _bar(home: Home, project: Project, labeller: str, shown: Sequence[Shown]) -> None:

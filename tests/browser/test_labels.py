@@ -280,6 +280,7 @@ def test_a_correction_strength_and_reason_go_with_the_vote_and_not_to_the_next_p
     expect(box).to_have_value("The best answer")
     tab.keyboard.press("Escape")
     tab.keyboard.press("w")
+    tab.wait_for_timeout(150)  # nobody presses two keys within a frame
     tab.keyboard.press("1")
     gone(tab, question)
     vote = votes(app.home, project)[-1]
