@@ -175,7 +175,7 @@ def check(home: Home, project: Project, staff: list[Person]) -> dict[str, int]:
     votes = preferences.votes(home, project.id)
     stored = [vote.token for vote in votes]
     told = {token for person in staff for token in person.acknowledged}
-    written = {e.change["token"] for e in ledger.read(home) if e.change is not None and e.change["do"] == "vote"}
+    written = {change["token"] for entry in ledger.read(home) for change in entry.changes or () if change["do"] == "vote"}
     looks = [(vote.pair_id, vote.labeller, vote.round) for vote in votes]
     return {
         "votes": len(told),

@@ -119,6 +119,7 @@ def one(folder: str, number: int, rng: random.Random) -> Counter[str]:
     """One round in a home of its own: votes, an end, damage, recovery; what came of it."""
     home = Home.resolve(folder)
     project_id = fill(home)
+    db.close_readers()  # nobody holds the log while it is damaged, as after a power cut
     through_the_app = number % 4 == 3
     told = labelled(home, rng) if through_the_app else voted(home, rng)
     if rng.random() < 0.3:  # the ledger's last line may have been half-way
@@ -127,7 +128,6 @@ def one(folder: str, number: int, rng: random.Random) -> Counter[str]:
     how = DAMAGES[number % len(DAMAGES)] if not through_the_app else rng.choice(DAMAGES)
     damage(home, how, rng)
     opened = Home.resolve(folder)
-    db._readers.held = {}  # a process that starts anew
     try:
         prepare.whole(opened)
         repaired = 0

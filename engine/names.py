@@ -16,6 +16,15 @@ def check(name: str, of: str) -> str:
     return name
 
 
+def text(given: str, of: str) -> str:
+    """A longer text without spaces around it; BadInput where it holds half of a character, which no file can keep."""
+    try:
+        given.encode()
+    except UnicodeEncodeError as problem:
+        raise BadInput(f"The text of {of} holds {given[problem.start]!a}, half of a character. Type it anew.") from None
+    return given.strip()
+
+
 def made_from(text: str) -> str:
     """A name made of other names, such as a folder's: as near to ``text`` as the rule allows."""
     allowed = "".join("-" if sign in SIGNS or not sign.isprintable() else sign for sign in text)

@@ -66,11 +66,11 @@ def get(home: Home, dataset_id: int) -> Dataset | None:
 
 def find(home: Home, reference: str) -> Dataset | None:
     """By ``name`` (its latest version), ``name@version`` or ``#id``."""
-    if reference.startswith("#") and reference[1:].isdigit():
-        return get(home, int(reference[1:]))
+    if reference.startswith("#") and (number := db.number(reference[1:])) is not None:
+        return get(home, number)
     name, _, version = reference.rpartition("@")
-    if name and version.isdigit():
-        found = db.row(home, "SELECT * FROM dataset WHERE name = ? AND version = ?", name, int(version))
+    if name and (number := db.number(version)) is not None:
+        found = db.row(home, "SELECT * FROM dataset WHERE name = ? AND version = ?", name, number)
     else:
         found = db.row(home, LATEST, reference)
     return _record(found) if found else None

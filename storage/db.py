@@ -21,6 +21,7 @@ from storage.migrations import MIGRATIONS
 
 SAFE_LIBRARY = (3, 51, 3)  # older ones can corrupt a database when two processes reset the write-ahead log at once
 BUSY_MILLISECONDS = 30_000
+LARGEST = 2**63 - 1  # number that a column holds
 _readers = threading.local()
 
 
@@ -56,9 +57,11 @@ def _open(home: Home) -> Any:
 @contextmanager
 def transaction(home: Home) -> Iterator[Any]:
     """A write transaction, begun IMMEDIATE so that it waits for its turn instead of failing half-way."""
-    connection = _open(home)
+    held = _held()
+    before, connection = held.get(home.database), _open(home)
     try:
         connection.execute("BEGIN IMMEDIATE")
+        held[home.database] = connection
         try:
             yield connection
         except BaseException:
@@ -66,14 +69,16 @@ def transaction(home: Home) -> Iterator[Any]:
             raise
         connection.execute("COMMIT")
     finally:
+        held.pop(home.database, None)
+        if before is not None:
+            held[home.database] = before
         connection.close()
 
 
 def reader(home: Home) -> Any:
-    """This thread's read-only connection; a write through it fails."""
-    held = getattr(_readers, "held", None)
-    if held is None:
-        held = _readers.held = {}
+    """This thread's read-only connection; a write through it fails. Within a transaction of this thread it is that of the
+    transaction, so that what was changed there is seen."""
+    held = _held()
     if home.database not in held:
         require_migrated(home)
         connection = _open(home)
@@ -82,14 +87,37 @@ def reader(home: Home) -> Any:
     return held[home.database]
 
 
+def close_readers() -> None:
+    """Close this thread's read-only connections; the next read opens anew."""
+    held = _held()
+    while held:
+        held.popitem()[1].close()
+
+
+def _held() -> dict[Path, Any]:
+    held = getattr(_readers, "held", None)
+    if held is None:
+        held = _readers.held = {}
+    return held
+
+
 def rows(home: Home, sql: str, *values: Any) -> list[Any]:
-    """All rows of a query."""
-    return reader(home).execute(sql, values).fetchall()
+    """All rows of a query. A number too large for any column stands for the largest one."""
+    return _asked(home, sql, values).fetchall()
 
 
 def row(home: Home, sql: str, *values: Any) -> Any | None:
-    """The first row of a query, or None."""
-    return reader(home).execute(sql, values).fetchone()
+    """The first row of a query, or None; too large numbers as in ``rows``."""
+    return _asked(home, sql, values).fetchone()
+
+
+def _asked(home: Home, sql: str, values: tuple[Any, ...]) -> Any:
+    return reader(home).execute(sql, [min(value, LARGEST) if isinstance(value, int) else value for value in values])
+
+
+def number(text: str) -> int | None:
+    """The number of a row that a text names, None where it names none."""
+    return int(text) if text.isdecimal() and len(text) < len(str(LARGEST)) else None
 
 
 def _state(home: Home) -> tuple[set[str], set[str]]:

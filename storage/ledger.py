@@ -1,8 +1,9 @@
 """The ledger of labelling: every change as a line, on the disk before anybody is told that it happened.
 
 A write-ahead log that is damaged opens without a word and has lost its last commits, so what people did is written down once
-more, in the plainest way: one line a change, each with its checksum, synced. The database knows how far it has read, and reads
-on from there (storage/preferences.py). Whoever writes holds the database's write lock, so lines never mix.
+more, in the plainest way: one line for what belongs together, with its checksum, synced. So a line that is cut off is a change that
+did not happen. The database knows how far it has read, and reads on from there (storage/preferences.py). Whoever writes holds the
+database's write lock, so lines never mix.
 """
 
 import json
@@ -21,9 +22,9 @@ CHECKSUM = 8  # hexadecimal digits of CRC-32 before each line
 
 @dataclass(frozen=True)
 class Entry:
-    """A change, or None where its line is damaged; ``end`` is the byte behind it."""
+    """Changes that belong together, or None where their line is damaged; ``end`` is the byte behind it."""
 
-    change: dict[str, Any] | None
+    changes: list[dict[str, Any]] | None
     end: int
 
 
@@ -39,13 +40,13 @@ def size(home: Home) -> int:
 
 
 def append(home: Home, changes: Sequence[dict[str, Any]]) -> int:
-    """Write changes down, durably, all of them or none; returns the bytes of the ledger then. OSError where they find no room."""
+    """Write changes that belong together down, durably; returns the bytes of the ledger then. OSError where they find no room."""
     place, before = path(home), size(home)
     handle = os.open(place, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         # a line that was cut off by a power cut was told to nobody; what follows must not be glued to it
         torn = before > 0 and os.pread(handle, 1, before - 1) != b"\n"
-        lines = (b"\n" if torn else b"") + b"".join(map(_line, changes))
+        lines = (b"\n" if torn else b"") + _line(changes)
         try:
             while lines:
                 lines = lines[os.write(handle, lines) :]
@@ -70,15 +71,15 @@ def read(home: Home, begin: int = 0) -> Iterator[Entry]:
         for line in file:
             end += len(line)
             if line.endswith(b"\n") and line.strip():
-                yield Entry(_change(line), end)
+                yield Entry(_changes(line), end)
 
 
-def _line(change: dict[str, Any]) -> bytes:
-    body = json.dumps(change, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
+def _line(changes: Sequence[dict[str, Any]]) -> bytes:
+    body = json.dumps(list(changes), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
     return b"%08x %s\n" % (zlib.crc32(body), body)
 
 
-def _change(line: bytes) -> dict[str, Any] | None:
+def _changes(line: bytes) -> list[dict[str, Any]] | None:
     checksum, body = line[:CHECKSUM], line[CHECKSUM + 1 :].rstrip(b"\n")
     try:
         return json.loads(body) if int(checksum, 16) == zlib.crc32(body) else None

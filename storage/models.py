@@ -38,8 +38,8 @@ def get(home: Home, model_id: int) -> Model | None:
 
 def find(home: Home, reference: str) -> Model | None:
     """By name or ``#id``."""
-    if reference.startswith("#") and reference[1:].isdigit():
-        return get(home, int(reference[1:]))
+    if reference.startswith("#") and (number := db.number(reference[1:])) is not None:
+        return get(home, number)
     found = db.row(home, "SELECT * FROM model WHERE name = ?", reference)
     return Model(**dict(found)) if found else None
 

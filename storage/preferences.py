@@ -38,6 +38,14 @@ UPDATE pair SET missing = raters - (
 """
 
 
+LAST_VOTES = """
+SELECT * FROM vote WHERE project_id = ? AND labeller = ? AND source IN ('screen', 'command')
+AND NOT EXISTS (SELECT 1 FROM vote AS later WHERE later.pair_id = vote.pair_id AND later.labeller = vote.labeller
+                AND later.round = vote.round AND later.seq > vote.seq)
+ORDER BY seq DESC LIMIT ?
+"""
+
+
 class Repeated(Exception):
     """The labeller has a vote on this pair in this round already."""
 
@@ -46,6 +54,7 @@ class Repeated(Exception):
 class Change:
     """A transaction that is open, and what goes into the ledger at its end."""
 
+    home: Home
     connection: Any
     changes: list[dict[str, Any]] = field(default_factory=list)
 
@@ -66,7 +75,7 @@ def changing(home: Home) -> Iterator[Change]:
     """Change what is stored of labelling, all of it or nothing, and durably before this returns."""
     with db.transaction(home) as connection:
         _catch_up(home, connection)
-        change = Change(connection)
+        change = Change(home, connection)
         yield change
         if change.changes:
             _mark(connection, ledger.append(home, change.changes))
@@ -87,8 +96,8 @@ def _catch_up(home: Home, connection: Any) -> int:
     if there < known:  # the file was taken away; what it held is all here
         _mark(connection, there)
     for entry in ledger.read(home, known) if there > known else ():
-        if entry.change is not None:
-            _take(connection, entry.change)
+        for change in entry.changes or ():
+            _take(connection, change)
             taken += 1
         _mark(connection, entry.end)
     return taken
@@ -196,12 +205,8 @@ def project(home: Home, reference: int | str) -> Project | None:
 
 
 def pair(home: Home, pair_id: int) -> Pair | None:
-    return pair_of(db.reader(home), pair_id)
-
-
-def pair_of(connection: Any, pair_id: int) -> Pair | None:
-    """The pair of that number as this connection sees it."""
-    found = connection.execute("SELECT * FROM pair WHERE id = ?", (pair_id,)).fetchone()
+    """The pair of that number."""
+    found = db.row(home, "SELECT * FROM pair WHERE id = ?", pair_id)
     return pair_record(found) if found else None
 
 
@@ -231,9 +236,9 @@ def gold_of(home: Home, project_id: int) -> dict[int, str]:
     return {row["id"]: row["gold"] for row in found}
 
 
-def digests(connection: Any, project_id: int) -> dict[str, int]:
+def digests(home: Home, project_id: int) -> dict[str, int]:
     """The numbers of a project's pairs by what they hold."""
-    return {r["digest"]: r["id"] for r in connection.execute("SELECT digest, id FROM pair WHERE project_id = ?", (project_id,))}
+    return {row["digest"]: row["id"] for row in db.rows(home, "SELECT digest, id FROM pair WHERE project_id = ?", project_id)}
 
 
 def votes(home: Home, project_id: int, pair_ids: Sequence[int] | None = None) -> list[Vote]:
@@ -244,9 +249,21 @@ def votes(home: Home, project_id: int, pair_ids: Sequence[int] | None = None) ->
     return [_vote_record(row) for row in db.rows(home, sql + " ORDER BY seq", project_id, *(pair_ids or ()))]
 
 
-def vote_of(connection: Any, token: str) -> Vote | None:
+def decisions(home: Home, pair_id: int) -> list[Vote]:
+    """The decisions on a pair that stand."""
+    sql = "SELECT * FROM vote WHERE pair_id = ? AND round = ? AND undone_at IS NULL ORDER BY seq"
+    return [_vote_record(row) for row in db.rows(home, sql, pair_id, DECIDING)]
+
+
+def overrule(change: Change, pair_id: int) -> None:
+    """Take the decisions on a pair back, for another one."""
+    for earlier in decisions(change.home, pair_id):
+        change.do("undo", token=earlier.token, at=db.now())
+
+
+def vote_of(home: Home, token: str) -> Vote | None:
     """The vote of a token, also one that was taken back."""
-    found = connection.execute("SELECT * FROM vote WHERE token = ?", (token,)).fetchone()
+    found = db.row(home, "SELECT * FROM vote WHERE token = ?", token)
     return _vote_record(found) if found else None
 
 
@@ -260,13 +277,10 @@ def taken_back(home: Home, pair_id: int, labeller: str, round: int) -> Vote | No
     return _vote_record(found) if found else None
 
 
-def last_votes(connection: Any, project_id: int, labeller: str, limit: int) -> list[Vote]:
-    """What a labeller has voted last, not what was imported, the newest first."""
-    found = connection.execute(
-        "SELECT * FROM vote WHERE project_id = ? AND labeller = ? AND source IN ('screen', 'command') ORDER BY seq DESC LIMIT ?",
-        (project_id, labeller, limit),
-    )
-    return [_vote_record(row) for row in found]
+def last_votes(home: Home, project_id: int, labeller: str, limit: int) -> list[Vote]:
+    """What a labeller has voted last, not what was imported, the newest first; of each look the last vote only, also where it was
+    taken back."""
+    return [_vote_record(row) for row in db.rows(home, LAST_VOTES, project_id, labeller, limit)]
 
 
 @dataclass(frozen=True)

@@ -100,9 +100,9 @@ def _show(
     return _record(connection.execute(NEW, values).fetchone())
 
 
-def find(connection: Any, token: str) -> Showing | None:
+def find(home: Home, token: str) -> Showing | None:
     """What a token shows, while it is open."""
-    row = connection.execute("SELECT * FROM showing WHERE token = ?", (token,)).fetchone()
+    row = db.row(home, "SELECT * FROM showing WHERE token = ?", token)
     return _record(row) if row else None
 
 

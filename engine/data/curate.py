@@ -299,7 +299,8 @@ def rows(home: Home, dataset: Dataset, offset: int = 0, limit: int = 50) -> list
     return [restored(row, dataset.shape) for row in part.iter_rows(named=True)]
 
 
-def _all(home: Home, dataset: Dataset) -> Iterator[dict[str, Any]]:
+def every(home: Home, dataset: Dataset) -> Iterator[dict[str, Any]]:
+    """Every row of a data set, one part of the file after another."""
     for offset in range(0, dataset.rows, STEP):
         yield from rows(home, dataset, offset, STEP)
 
@@ -322,7 +323,7 @@ def export(home: Home, dataset: Dataset, path: Path | str) -> None:
 def _write_jsonl(home: Home, dataset: Dataset, path: Path) -> None:
     with path.open("w", encoding="utf-8") as file:
         file.writelines(
-            pack({name: value for name, value in row.items() if value is not None}) + "\n" for row in _all(home, dataset)
+            pack({name: value for name, value in row.items() if value is not None}) + "\n" for row in every(home, dataset)
         )
 
 
@@ -334,7 +335,7 @@ def _write_csv(home: Home, dataset: Dataset, path: Path) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(scan(home, dataset).collect_schema().names())
-        for row in _all(home, dataset):
+        for row in every(home, dataset):
             writer.writerow([pack(value) if isinstance(value, list | dict | bool) else value for value in row.values()])
 
 

@@ -17,7 +17,7 @@ from engine.evaluation import prompts
 from engine.jobs import rewarded, submit
 from engine.jobs.stages import Stage, read
 from engine.methods.method import Method, settings_of
-from storage import chains
+from storage import chains, db
 from storage.home import Home
 from storage.records import LIVE, Chain, Dataset, Run
 
@@ -293,9 +293,11 @@ def again(home: Home, chain: Chain, first: str, settings: Mapping[str, Any], tok
 
 def find(home: Home, reference: str) -> Chain:
     """The chain of that number or, newest first, of that name; NotFound otherwise."""
-    bare = reference.removeprefix("#")
+    number = db.number(reference.removeprefix("#"))
     found = (
-        chains.get(home, int(bare)) if bare.isdigit() else next((c for c in chains.page(home, 1000) if c.name == reference), None)
+        chains.get(home, number)
+        if number is not None
+        else next((c for c in chains.page(home, 1000) if c.name == reference), None)
     )
     if found is None:
         raise NotFound(f"There is no chain {reference!r}. `chain list` shows those that there are.")

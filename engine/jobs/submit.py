@@ -17,7 +17,7 @@ from engine.methods import METHODS, loading, rollouts
 from engine.methods.arguments import held_out
 from engine.methods.method import Method, parse_settings, settings_of
 from engine.rewards import samples
-from storage import datasets, models, runs
+from storage import datasets, db, models, runs
 from storage.home import Home
 from storage.records import LIVE, Dataset, Model, Recipe, Run
 
@@ -323,8 +323,9 @@ def find(home: Home, run_id: int) -> Run:
 
 def number(home: Home, reference: str) -> int:
     """The number of a run from its number, ``#number`` or name, of which the newest run is meant; NotFound otherwise."""
-    if reference.removeprefix("#").isdigit():
-        return find(home, int(reference.removeprefix("#"))).id
+    named = db.number(reference.removeprefix("#"))
+    if named is not None:
+        return find(home, named).id
     run = runs.named(home, reference)
     if run is None:
         raise NotFound(f"There is no run {reference!r}. Name it by its number or its name.")

@@ -90,10 +90,10 @@ def vote(home: Home, token: str, given: Given, source: str = "screen") -> Vote:
     The same token again gives the first vote back. BadInput where the vote cannot be; TryLater where the pair is no longer open.
     """
     with preferences.changing(home) as change:
-        known = preferences.vote_of(change.connection, token)
+        known = preferences.vote_of(home, token)
         if known is not None:
             return known
-        showing = showings.find(change.connection, token)
+        showing = showings.find(home, token)
         if showing is None:
             raise TryLater("This pair is no longer open here, and nothing was stored. Look at the page again for the next one.")
         project = projects.find(home, f"#{showing.project_id}")
@@ -144,24 +144,29 @@ def _read(given: Given, flipped: bool, chosen: Settings, pair: Pair) -> dict[str
         if name not in chosen.criteria or choice not in said:
             raise BadInput(f"{choice!r} is not said of {name!r} here. The criteria are: {', '.join(chosen.criteria) or 'none'}.")
         criteria[name] = said[choice]
-    if len(given.reason) > LONGEST_REASON:
-        raise BadInput(
-            f"The reason has {len(given.reason):,} characters, at most {LONGEST_REASON:,} are kept. Nothing was stored."
-        )
     choice = said[given.choice]
     return {
-        "choice": choice, "strength": given.strength if decided else None, "criteria": criteria, "reason": given.reason.strip(),
-        "edited": _edited(given.edited, pair.first if choice == "first" else pair.second) if decided else None,
+        "choice": choice, "strength": given.strength if decided else None, "criteria": criteria, "reason": _reason(given.reason),
+        "edited": _edited(given.edited, pair, choice) if decided else None,
     }  # fmt: skip
 
 
-def _edited(text: str | None, original: str) -> str | None:
+def _reason(text: str) -> str:
+    if len(text) > LONGEST_REASON:
+        raise BadInput(f"The reason has {len(text):,} characters, at most {LONGEST_REASON:,} are kept. Nothing was stored.")
+    return names.text(text, "the reason")
+
+
+def _edited(text: str | None, pair: Pair, choice: str) -> str | None:
     """A better text of the chosen answer; None where it is empty or the same."""
+    original, other = (pair.first, pair.second) if choice == "first" else (pair.second, pair.first)
     if text is None or not text.strip() or text.strip() == original.strip():
         return None
+    if text.strip() == other.strip():
+        raise BadInput("The corrected answer is the other answer, word for word. Choose that one instead. Nothing was stored.")
     if len(text) > pairs.LONGEST_ANSWER:
         raise BadInput(f"The corrected answer has {len(text):,} characters, at most {pairs.LONGEST_ANSWER:,} are kept.")
-    return text.strip()
+    return names.text(text, "the corrected answer")
 
 
 def _store(change: Change, pair: Pair, labeller: str, token: str, told: Mapping[str, Any], **more: Any) -> Vote | None:
@@ -183,7 +188,7 @@ def undo(home: Home, project: Project, labeller: str) -> Vote | None:
     """
     labeller = check_labeller(labeller)
     with preferences.changing(home) as change:
-        last = preferences.last_votes(change.connection, project.id, labeller, LAST)
+        last = preferences.last_votes(home, project.id, labeller, LAST)
         standing = next((vote for vote in last if vote.undone_at is None), None)
         if standing is None:
             return None
@@ -202,7 +207,7 @@ def undo(home: Home, project: Project, labeller: str) -> Vote | None:
 
 def can_undo(home: Home, project: Project, labeller: str) -> int:
     """How many of the last votes can be taken back."""
-    last = preferences.last_votes(db.reader(home), project.id, labeller, LAST)
+    last = preferences.last_votes(home, project.id, labeller, LAST)
     return sum(vote.undone_at is None for vote in last)
 
 
@@ -212,10 +217,8 @@ def decide(home: Home, pair: Pair, labeller: str, choice: str, reason: str = "")
     if choice not in projects.CHOICES:
         raise BadInput(f"A decision is one of {', '.join(projects.CHOICES)}, not {choice!r}.")
     with preferences.changing(home) as change:
-        for earlier in preferences.votes(home, pair.project_id, [pair.id]):
-            if earlier.round == DECIDING:
-                change.do("undo", token=earlier.token, at=db.now())
-        told = {"choice": choice, "reason": reason.strip()[:LONGEST_REASON]}
+        preferences.overrule(change, pair.id)
+        told = {"choice": choice, "reason": _reason(reason)}
         stored = _store(change, pair, labeller, secrets.token_hex(16), told, round=DECIDING, source="decision")
     assert stored is not None, "earlier decisions were taken back in the same transaction"
     return stored
@@ -232,17 +235,16 @@ def compare(
     if choice not in projects.CHOICES:
         raise BadInput(f"A choice is one of {', '.join(projects.CHOICES)}, not {choice!r}.")
     with preferences.changing(home) as change:
-        known = preferences.vote_of(change.connection, token)
+        known = preferences.vote_of(home, token)
         if known is not None:
             return known
         placed = pairs.place(change, project, [pair])[0]
-        if placed.swapped:
-            choice = {"first": "second", "second": "first"}.get(choice, choice)
-        stored = preferences.pair_of(change.connection, placed.pair_id)
-        assert stored is not None
+        told = {"choice": choice, **more}
+        stored = preferences.pair(home, placed.pair_id)
+        assert stored is not None, "it was placed in the same transaction"
         for earlier in preferences.votes(home, project.id, [placed.pair_id]):
             if earlier.labeller == labeller and earlier.round == 0:
                 change.do("undo", token=earlier.token, at=db.now())
-        made = _store(change, stored, labeller, token, {"choice": choice, **more}, source=source)
+        made = _store(change, stored, labeller, token, pairs.turned(told) if placed.swapped else told, source=source)
     assert made is not None, "an earlier vote was taken back in the same transaction"
     return made

@@ -15,16 +15,18 @@ from engine.data.curate import Problem
 from engine.data.shapes import UnusableRow, pack
 from engine.errors import BadInput, UnreadableFile, WrongShape
 from engine.preferences import pairs
-from engine.preferences.layouts import LAYOUTS, Layout, NewVote
+from engine.preferences.layouts import LAYOUTS, Layout
 from engine.preferences.pairs import NewPair, Placed
+from engine.preferences.values import NewVote
 from storage import db, files, preferences
 from storage.home import Home
-from storage.preferences import Change, Repeated
+from storage.preferences import DECIDING, Change, Repeated
 from storage.records import Dataset, Project, Vote
 
 LARGEST = 500 * 1024 * 1024  # bytes of a file of votes
 TOGETHER = 1_000  # rows in one transaction
 PROBLEMS_HELD = 1_000
+DEEPEST = 100  # objects and lists within each other in a row
 TOKEN = re.compile(r"[0-9a-f]{32}")
 KINDS_READ = ("json", "jsonl", "csv")
 
@@ -85,7 +87,7 @@ def _recognised(sample: Sequence[Any], path: Path, layout: str | None) -> Layout
     if layout is not None:
         return LAYOUTS[layout]
     for each in LAYOUTS.values():
-        if rows and each.is_like(rows[0]):
+        if any(map(each.is_like, rows)):
             return each
     there = f"only {', '.join(map(str, list(rows[0])[:12]))}" if rows else "no row of it is an object"
     raise WrongShape(
@@ -124,25 +126,45 @@ def _read(
         try:
             if fault or not isinstance(value, Mapping):
                 raise UnusableRow(fault or "The row is no object.")
-            pack(value).encode()
+            _check(value)
             pair, votes = layout.read(value)
             pairs.check(pair)
-        except (UnusableRow, BadInput, KeyError, UnicodeEncodeError) as problem:
-            message = _said(problem)
+        except (UnusableRow, BadInput, KeyError) as problem:
+            message = f"{problem.args[0]} is missing." if isinstance(problem, KeyError) else str(problem)
             brought.bad += 1
             if len(brought.problems) < PROBLEMS_HELD:
-                brought.problems.append(Problem(number, message, pack(value)[:200].encode(errors="backslashreplace").decode()))
+                brought.problems.append(Problem(number, message, _excerpt(value)))
             continue
         yield pair, votes
 
 
-def _said(problem: Exception) -> str:
-    """Why a row cannot be used, in words."""
-    if isinstance(problem, KeyError):
-        return f"{problem.args[0]} is missing."
-    if isinstance(problem, UnicodeEncodeError):
-        return "The row holds half of a character (a surrogate without its other half), which no file can keep."
-    return str(problem)
+def _excerpt(value: Any) -> str:
+    try:
+        return pack(value)[:200].encode(errors="backslashreplace").decode()
+    except RecursionError:
+        return ""
+
+
+def _check(row: Mapping[str, Any]) -> None:
+    """UnusableRow where a row cannot be kept and written again as it is."""
+    level: list[Any] = [row]
+    for _ in range(DEEPEST):
+        level = [
+            part
+            for value in level
+            if isinstance(value, Mapping | list)
+            for part in (value.values() if isinstance(value, Mapping) else value)
+        ]
+    if level:
+        raise UnusableRow(f"The row is nested more than {DEEPEST} deep.")
+    try:
+        json.dumps(row, ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError:
+        raise UnusableRow(
+            "The row holds half of a character (a surrogate without its other half), which no file can keep."
+        ) from None
+    except ValueError:
+        raise UnusableRow("The row holds NaN or an infinite number, for which JSON has no word.") from None
 
 
 def _take_vote(change: Change, project: Project, where: Placed, vote: NewVote, seen: Counter[str], brought: Brought) -> None:
@@ -150,8 +172,12 @@ def _take_vote(change: Change, project: Project, where: Placed, vote: NewVote, s
     given = vote.swapped() if where.swapped else vote
     mark = f"{where.pair_id} {given.labeller} {given.at} {given.round} {pack(given.extra)} {given.choice}"
     seen[mark] += 1
-    token = _token(change, project, vote.token, f"{mark} {seen[mark]}")
-    if preferences.vote_of(change.connection, token) is not None:
+    token = _token(change.home, project, vote.token, f"{mark} {seen[mark]}")
+    if preferences.vote_of(change.home, token) is not None:
+        brought.known_votes += 1
+        return
+    begin = given.round or 0
+    if begin == DECIDING and not _overrules(change, where.pair_id, given.at or db.now()):
         brought.known_votes += 1
         return
     values = {
@@ -160,7 +186,7 @@ def _take_vote(change: Change, project: Project, where: Placed, vote: NewVote, s
         "preference": given.preference, "criteria": given.criteria, "reason": given.reason, "edited": given.edited,
         "seconds": given.seconds, "source": "import", "extra": given.extra, "at": given.at or db.now(),
     }  # fmt: skip
-    for round in itertools.count(given.round or 0):
+    for round in itertools.count(begin):
         try:
             change.do("vote", token=token, round=round, **values)
         except Repeated:
@@ -169,10 +195,18 @@ def _take_vote(change: Change, project: Project, where: Placed, vote: NewVote, s
         return
 
 
-def _token(change: Change, project: Project, given: str | None, mark: str) -> str:
+def _overrules(change: Change, pair_id: int, at: str) -> bool:
+    """Take back the decisions on a pair that were made before ``at``, unless there is a later one."""
+    if any(earlier.at > at for earlier in preferences.decisions(change.home, pair_id)):
+        return False
+    preferences.overrule(change, pair_id)
+    return True
+
+
+def _token(home: Home, project: Project, given: str | None, mark: str) -> str:
     """The token a vote came with, unless it is none of ours or stands in another project; else one that the same file gives again."""
     if given is not None and TOKEN.fullmatch(given):
-        known = preferences.vote_of(change.connection, given)
+        known = preferences.vote_of(home, given)
         if known is None or known.project_id == project.id:
             return given
         mark = given

@@ -12,7 +12,7 @@ from engine.data.shapes import pack
 from engine.errors import BadInput, WrongShape
 from engine.preferences import consensus, projects, quality
 from engine.preferences.consensus import Outcome
-from storage import preferences
+from storage import datasets, preferences
 from storage.home import Home
 from storage.records import Dataset, Pair, Project, Vote
 
@@ -33,9 +33,11 @@ LEFT_OUT = {
     "tie": "it is a tie",
     "bad": "both answers are bad",
     "alike": "its answers are the same",
+    "empty": "one of its answers is empty",
     "gold": "its answer was known, to check labellers",
 }
 HELD_OUT = "-held-out"
+Row = tuple[str, dict[str, Any]]  # with the prompt it belongs to
 
 
 @dataclass(frozen=True)
@@ -69,10 +71,11 @@ class Rule:
 class Settled:
     """What the votes of a project come to: rows with the prompt they belong to, and how many pairs are left out for which reason."""
 
-    rows: tuple[tuple[str, dict[str, Any]], ...]
+    rows: tuple[Row, ...]
     pairs: int  # that rows came of
     corrected: int
     left_out: dict[str, int]
+    mixed: int = 0  # single answers that are good in one pair and bad in another, which are left out
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,8 @@ def of(pairs: Mapping[int, Pair], votes: Sequence[Vote], rule: Rule) -> Settled:
         used += 1
         corrected += len(made) == 2 and rule.shape == "preference"
         rows += [(pack(pair.prompt), row) for row in made]
-    return Settled(tuple(rows), used, corrected, dict(left))
+    single, mixed = _single(rows) if rule.shape == "unpaired" else (rows, 0)
+    return Settled(tuple(single), used, corrected, dict(left), mixed)
 
 
 def _left_out(pair: Pair, outcome: Outcome, rule: Rule) -> str | None:
@@ -116,6 +120,8 @@ def _left_out(pair: Pair, outcome: Outcome, rule: Rule) -> str | None:
         return "open"
     if pair.first.strip() == pair.second.strip():
         return "alike"
+    if not pair.first.strip() or not pair.second.strip():
+        return "empty"
     if outcome.choice is None:
         return "divided"
     return outcome.choice if outcome.choice in ("tie", "bad") and rule.ties == "drop" else None
@@ -129,7 +135,7 @@ def _preferred(pair: Pair, outcome: Outcome, votes: Sequence[Vote], rule: Rule) 
     """The pair as a row; where somebody has corrected the better answer, the correction stands above both."""
     better, worse = (pair.first, pair.second) if outcome.choice == "first" else (pair.second, pair.first)
     agreeing = [vote for vote in votes if vote.choice == outcome.choice]
-    edited = next((vote.edited for vote in reversed(agreeing) if vote.edited), None)
+    edited = next((vote.edited for vote in reversed(agreeing) if vote.edited and vote.edited.strip() != worse.strip()), None)
     reason = next((vote.reason for vote in agreeing if vote.reason), None)
     margin = {"none": None, "strength": outcome.strength, "share": outcome.share}[rule.margin]
     row: dict[str, Any] = {"prompt": pair.prompt, "chosen": _said(edited or better), "rejected": _said(worse)}
@@ -149,20 +155,41 @@ def _marked(pair: Pair, outcome: Outcome) -> list[dict[str, Any]]:
     ]
 
 
-def split(
-    rows: Sequence[tuple[str, dict[str, Any]]], share: float, seed: int
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Rows to learn from and rows held out, about ``share`` of them; all rows of a prompt are on one side."""
-    by_prompt: dict[str, list[dict[str, Any]]] = defaultdict(list)
+def _single(rows: Sequence[Row]) -> tuple[list[Row], int]:
+    """Each answer to a prompt once, without those that are good in one pair and bad in another; how many these are."""
+    said: dict[tuple[str, str], dict[bool, Row]] = defaultdict(dict)
     for prompt, row in rows:
-        by_prompt[prompt].append(row)
-    kept: list[dict[str, Any]] = []
-    held: list[dict[str, Any]] = []
-    for prompt in sorted(by_prompt, key=lambda prompt: projects.chance(f"held out {seed} {prompt}")):
-        part = by_prompt[prompt]
-        wanted = share * len(rows)
-        (held if len(held) + len(part) / 2 <= wanted and len(by_prompt) > 1 else kept).extend(part)
+        said[prompt, row["completion"][0]["content"].strip()].setdefault(row["label"], (prompt, row))
+    return [row for given in said.values() if len(given) == 1 for row in given.values()], sum(len(g) > 1 for g in said.values())
+
+
+def split(
+    rows: Sequence[Row], share: float, seed: int, before: Mapping[str, bool] | None = None
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Rows to learn from and rows held out, about ``share`` of them; all rows of a prompt are on one side.
+
+    ``before`` says of prompts whether they were held out in an earlier version; so they are again.
+    """
+    sizes = Counter(prompt for prompt, _ in rows)
+    out = {prompt: held for prompt, held in (before or {}).items() if prompt in sizes}
+    count = sum(sizes[prompt] for prompt, held in out.items() if held)
+    for prompt in sorted(sizes.keys() - out.keys(), key=lambda prompt: projects.chance(f"held out {seed} {prompt}")):
+        out[prompt] = count + sizes[prompt] / 2 <= share * len(rows)
+        count += sizes[prompt] * out[prompt]
+    kept, held = ([row for prompt, row in rows if out[prompt] is side] for side in (False, True))
     return (kept, held) if kept else (held, [])
+
+
+def _before(home: Home, name: str, rule: Rule) -> dict[str, bool]:
+    """Of the prompts in the last version of ``name`` whether they were held out, as long as the rule splits alike."""
+    found: dict[str, bool] = {}
+    for each in (name, name + HELD_OUT):
+        dataset = datasets.find(home, each)
+        step = dataset.steps[0] if dataset and dataset.steps else {}
+        if dataset is None or any(step.get(part) != getattr(rule, part) for part in ("held_out", "seed")):
+            return {}
+        found |= {pack(row["prompt"]): each != name for row in curate.every(home, dataset)}
+    return found
 
 
 def freeze(home: Home, project: Project, name: str, rule: Rule) -> Frozen:
@@ -179,17 +206,13 @@ def freeze(home: Home, project: Project, name: str, rule: Rule) -> Frozen:
         raise WrongShape(
             f"No pair of {project.name} has an outcome to freeze: {_reasons(settled) or 'there are no pairs'}. {_way_on(votes, rule)}"
         )
-    kept, held = split(settled.rows, rule.held_out, rule.seed)
+    kept, held = split(settled.rows, rule.held_out, rule.seed, _before(home, name, rule))
     text = card(project, rule, settled, votes, pairs, len(held))
     step = {"step": "labels", "project": project.name, **asdict(rule), "pairs": settled.pairs, "corrected": settled.corrected,
             "left_out": settled.left_out, "card": text}  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="freeze-", dir=home.uploads) as folder:
+        beside = curate.made(home, held, name + HELD_OUT, rule.shape, Path(folder), [step]) if held else None
         made = curate.made(home, kept, name, rule.shape, Path(folder), [step])
-        beside = (
-            curate.made(home, held, name + HELD_OUT, rule.shape, Path(folder), [{**step, "held_out_of": made.title}])
-            if held
-            else None
-        )
     return Frozen(made, beside, text)
 
 
@@ -219,6 +242,7 @@ def card(project: Project, rule: Rule, settled: Settled, votes: Sequence[Vote], 
         f"- Rule: {rule.rule}. {consensus.RULES[rule.rule]}",
         f"- Margin: {MARGINS[rule.margin]}", f"- Ties: {TIES[rule.ties]}",
         f"- Corrections by labellers that stand above both answers: {settled.corrected}",
+        *([f"- Answers left out, since they are good in one pair and bad in another: {settled.mixed}"] if settled.mixed else []),
         *(f"- Left out, since {LEFT_OUT[why]}: {count}" for why, count in settled.left_out.items()),
         "", "## Who wrote the answers", *(f"- {name}: {count}" for name, count in writers.most_common()), "",
         "## How far it can be trusted",

@@ -1,10 +1,11 @@
 """Pairs of answers on their way into a project: none comes in twice, in whichever order its answers stand."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine.data import checks
 from engine.data.shapes import pack
 from engine.errors import BadInput
 from engine.preferences import projects
@@ -13,8 +14,16 @@ from storage.home import Home
 from storage.preferences import Change
 from storage.records import Project
 
+OPPOSITE = {"first": "second", "second": "first"}
 LONGEST_ANSWER = 500_000  # characters
 TOGETHER = 500  # pairs in one line of the ledger
+# what is another value of a vote's field where the answers stand in the other order
+TURNED: dict[str, Callable[[Any], Any]] = {
+    "choice": lambda choice: OPPOSITE.get(choice, choice),
+    "criteria": lambda said: {criterion: OPPOSITE.get(choice, choice) for criterion, choice in said.items()},
+    "preference": lambda preference: 3 - preference,
+    "flipped": lambda flipped: int(not flipped),
+}
 
 
 @dataclass(frozen=True)
@@ -38,15 +47,25 @@ class Placed:
     new: bool
 
 
+def turned(vote: Mapping[str, Any]) -> dict[str, Any]:
+    """What a vote says, where the answers stand in the other order."""
+    told = dict(vote)
+    for name, other in TURNED.items():
+        if told.get(name) is not None:
+            told[name] = other(told[name])
+    return told
+
+
 def digest(prompt: Sequence[Any], first: str, second: str) -> str:
     """What names a pair by what it holds, its answers in this order."""
     return hashlib.sha256(pack([list(prompt), first, second]).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def check(pair: NewPair) -> None:
-    """BadInput where a pair cannot be labelled."""
-    if not pair.prompt or pair.prompt[-1].get("role") == "assistant":
-        raise BadInput("A pair needs a prompt that ends with what the user said.")
+    """BadInput where a pair cannot be labelled, or no data set could hold it."""
+    faults = checks.dialogue(pair.prompt, "prompt", checks.ENDS["prompt"])
+    if faults:
+        raise BadInput(faults[0])
     if not pair.first.strip() and not pair.second.strip():
         raise BadInput("Both answers of the pair are empty.")
     if max(len(pair.first), len(pair.second)) > LONGEST_ANSWER:
@@ -61,7 +80,8 @@ def add(home: Home, project: Project, pairs: Sequence[NewPair]) -> list[Placed]:
 
 def place(change: Change, project: Project, pairs: Sequence[NewPair]) -> list[Placed]:
     """The same within a change that is under way."""
-    known, chosen = preferences.digests(change.connection, project.id), projects.settings(project)
+    known = preferences.digests(change.home, project.id)
+    chosen = projects.settings(projects.find(change.home, f"#{project.id}"))
     next_id, placed, rows = change.next_id("pair"), [], []
     for pair in pairs:
         own, other = digest(pair.prompt, pair.first, pair.second), digest(pair.prompt, pair.second, pair.first)

@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,9 +48,11 @@ class Settings:
     def __post_init__(self) -> None:
         for name in SHARES:
             share = getattr(self, name)
-            if not isinstance(share, int | float) or not 0 <= share <= 1:
+            if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1:
                 raise BadInput(f"{name} takes a share from 0 to 1, not {share!r}.")
-        if not isinstance(self.raters, int) or not 1 <= self.raters <= 100:
+        if not isinstance(self.strength, bool):
+            raise BadInput(f"strength takes true or false, not {self.strength!r}.")
+        if isinstance(self.raters, bool) or not isinstance(self.raters, int) or not 1 <= self.raters <= 100:
             raise BadInput(f"raters takes a whole number from 1 to 100, not {self.raters!r}.")
         if not isinstance(self.instructions, str) or len(self.instructions) > LONGEST_TEXT:
             raise BadInput(f"instructions takes a text of at most {LONGEST_TEXT:,} characters.")
@@ -102,8 +104,8 @@ def create(home: Home, name: str, given: Mapping[str, Any] | None = None) -> Pro
 
 def find(home: Home, reference: str) -> Project:
     """The project that a name or ``#number`` means; NotFound says which there are."""
-    by_number = reference.startswith("#") and reference[1:].isdigit()
-    found = preferences.project(home, int(reference[1:]) if by_number else reference)
+    number = db.number(reference[1:]) if reference.startswith("#") else None
+    found = preferences.project(home, reference if number is None else number)
     if found is None:
         there = ", ".join(project.name for project in preferences.projects(home)) or "none yet"
         raise NotFound(f"There is no project {reference}. There is: {there}.")
@@ -120,8 +122,14 @@ def find_or_create(home: Home, name: str) -> Project:
 
 def change_settings(home: Home, project: Project, given: Mapping[str, Any]) -> Project:
     """Change settings; how many people shall see each pair follows at once."""
-    chosen = _settings({**project.settings, **given})
+    return _change(home, project, lambda _: given)
+
+
+def _change(home: Home, project: Project, change_of: Callable[[Settings], Mapping[str, Any]]) -> Project:
+    """Change settings as they are now, whatever they were when ``project`` was read."""
     with preferences.changing(home) as change:
+        now = find(home, f"#{project.id}")
+        chosen = _settings({**now.settings, **change_of(settings(now))})
         raters = [
             (pair_id, shall)
             for pair_id, digest, now in preferences.raters(home, project.id)
@@ -161,9 +169,12 @@ def mark_gold(home: Home, pair: Pair, choice: str | None) -> None:
 
 def show_as_example(home: Home, project: Project, example: Example | None, pair_id: int) -> Project:
     """Show a pair in the instructions, or no longer where ``example`` is None."""
-    others = [e for e in settings(project).examples if e.pair_id != pair_id]
-    kept = [*others, example] if example is not None else others
-    return change_settings(home, project, {"examples": [dataclasses.asdict(e) for e in kept]})
+
+    def change_of(now: Settings) -> Mapping[str, Any]:
+        kept = [e for e in now.examples if e.pair_id != pair_id] + ([example] if example is not None else [])
+        return {"examples": [dataclasses.asdict(e) for e in kept]}
+
+    return _change(home, project, change_of)
 
 
 def examples(home: Home, project: Project) -> Sequence[tuple[Example, Pair]]:

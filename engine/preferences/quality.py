@@ -164,7 +164,7 @@ def _labeller(
     name: str, kind: str, pairs: Mapping[int, Pair], votes: Sequence[Vote], counted: Mapping[int, Sequence[Vote]],
     circles: Sequence[Contradiction],
 ) -> Labeller:  # fmt: skip
-    own = [vote for vote in votes if vote.labeller == name and vote.round != DECIDING]
+    own = [vote for vote in votes if (vote.labeller, vote.kind) == (name, kind) and vote.round != DECIDING]
     seconds = [vote.seconds for vote in own if vote.seconds is not None]
 
     def as_others(vote: Vote) -> bool | None:
@@ -198,7 +198,8 @@ def contradictions(pairs: Mapping[int, Pair], votes: Sequence[Vote]) -> tuple[Co
         if vote.round == 0 and vote.choice in WINNERS:
             pair = pairs[vote.pair_id]
             better, worse = (pair.first, pair.second) if vote.choice == "first" else (pair.second, pair.first)
-            beats[vote.labeller, pack(pair.prompt)][better.strip()].add(worse.strip())
+            if better.strip() != worse.strip():
+                beats[vote.labeller, pack(pair.prompt)][better.strip()].add(worse.strip())
     found = []
     for (labeller, prompt), better_than in beats.items():
         circle = _circle(better_than)
@@ -234,7 +235,7 @@ def _judged(name: str, votes: Sequence[Vote], counted: Mapping[int, Sequence[Vot
                 met.append((vote, said))
     right = intervals.wilson(sum(vote.choice == said for vote, said in met), len(met)) if met else None
     sure = [
-        (max(vote.preference - 1, 2 - vote.preference), float((vote.preference > 1.5) == (said == "second")))
+        (max(vote.preference - 1, 2 - vote.preference), _right(vote.preference, said))
         for vote, said in met
         if vote.preference is not None and said in WINNERS
     ]
@@ -242,12 +243,17 @@ def _judged(name: str, votes: Sequence[Vote], counted: Mapping[int, Sequence[Vot
     return Judged(name, right, kappa, calibrated(sure) if sure else None)
 
 
+def _right(preference: float, said: str) -> float:
+    """Whether a preference from 1 to 2 falls on the answer that was said to be better; a half where it falls on neither."""
+    return 0.5 if preference == 1.5 else float((preference > 1.5) == (said == "second"))
+
+
 def _hunted(pairs: Mapping[int, Pair], votes: Sequence[Vote]) -> Iterable[Hunted]:
     """What chose pairs, against what people then said of them."""
     told: dict[tuple[str, str], list[bool]] = defaultdict(list)
     for pair_id, given in consensus.counting(votes, "people").items():
         chosen, said = pairs[pair_id].chosen_by, consensus.settle(given).choice
-        if chosen is not None and said in WINNERS and chosen["says"] in WINNERS:
+        if chosen is not None and said in WINNERS and chosen["sure"] > 0.5:  # else it says nothing
             told[chosen["by"], chosen["group"]].append(chosen["says"] == said)
     for by in dict.fromkeys(name for name, _ in told):
         groups = (told.get((by, group), []) for group in ("uncertain", "random"))

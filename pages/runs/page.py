@@ -7,6 +7,7 @@ from engine.errors import NotFound
 from engine.jobs import submit
 from pages.parts import go, messages, session
 from pages.runs import compare, listing, one
+from storage import db
 from storage.home import Home
 from storage.records import Run
 
@@ -15,9 +16,10 @@ home: Home = session.home()
 
 def named(part: str) -> Run:
     """The run that a part of the address names."""
-    if not part.strip().isdigit():
+    number = db.number(part.strip())
+    if number is None:
         raise NotFound(f"The address asks for run {part!r}, which is not a number. Choose a run from the list.")
-    return submit.find(home, int(part))
+    return submit.find(home, number)
 
 
 side_by_side, asked = st.query_params.get("compare"), st.query_params.get("run")

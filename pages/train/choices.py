@@ -11,7 +11,7 @@ from engine.jobs import submit
 from engine.methods import METHODS
 from engine.methods.method import Method, Setting, settings_of
 from pages.parts import go, messages
-from storage import datasets, models, runs
+from storage import datasets, db, models, runs
 from storage.home import Home
 from storage.records import Dataset, Model
 
@@ -116,7 +116,7 @@ def fill(home: Home) -> None:
 
 def from_run(home: Home, number: str, changes: list[str]) -> None:
     """Fill the form with the recipe of a run and some changes to it."""
-    run = submit.find(home, int(number) if number.isdigit() else 0)
+    run = submit.find(home, db.number(number) or 0)
     if run.kind != "train":
         raise BadInput(f"Run {run.id} is of the kind {run.kind}; only a training run can be run again.")
     recipe, held = run.recipe, st.session_state

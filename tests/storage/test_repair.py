@@ -29,7 +29,7 @@ def spoil(home: Home) -> None:
     connection = db._open(home)
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
-    db._readers.held = {}
+    db.close_readers()
     body = bytearray(home.database.read_bytes())
     for page in range(60, len(body) // 4096, 3):
         body[page * 4096 : page * 4096 + 200] = b"\x07" * 200
@@ -42,7 +42,7 @@ def test_what_can_be_read_is_kept_and_every_label_comes_from_the_ledger(pocket: 
     spoil(pocket)
     assert repair.faults(pocket)
     made = repair.repair(pocket)
-    db._readers.held = {}
+    db.close_readers()
     assert repair.faults(pocket) == []
     assert made.copied["run"] == 30, "what was spared is whole"
     assert [vote.token for vote in preferences.votes(pocket, 1)] == tokens
@@ -66,7 +66,7 @@ def test_a_damaged_database_is_refused_in_words_and_repaired_by_a_command(
     assert "is damaged" in capsys.readouterr().err
     assert command_line.main([*home, "repair"]) == 0
     assert "changes of labels taken from the ledger" in capsys.readouterr().out
-    db._readers.held = {}
+    db.close_readers()
     assert len(preferences.votes(pocket, 1)) == 40
     assert command_line.main([*home, "repair"]) == 0
     assert "nothing was changed" in capsys.readouterr().out
@@ -77,8 +77,8 @@ def test_a_whole_database_is_copied_row_for_row(pocket: Home) -> None:
     before = {
         table: db.rows(pocket, f"SELECT COUNT(*) AS n FROM {table}")[0]["n"] for table in ("run", "run_history", "metric", "vote")
     }
-    db._readers.held = {}
+    db.close_readers()
     repair.repair(pocket)
-    db._readers.held = {}
+    db.close_readers()
     after = {table: db.rows(pocket, f"SELECT COUNT(*) AS n FROM {table}")[0]["n"] for table in before}
     assert after == before

@@ -2,6 +2,7 @@
 
 import random
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -213,3 +214,21 @@ def test_a_file_that_cannot_be_finished_leaves_the_old_one(tmp_path: Path) -> No
         beside.write_text("half")
         raise ZeroDivisionError
     assert path.read_text() == "old" and [p.name for p in tmp_path.iterdir()] == ["note.txt"]
+
+
+def test_what_is_read_within_a_transaction_is_what_it_has_changed(home: Home) -> None:
+    db.rows(home, "SELECT 1")
+    with db.transaction(home) as connection:
+        connection.execute("INSERT INTO project VALUES (1, 'tone', '{}', '')")
+        assert db.row(home, "SELECT name FROM project") is not None
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(db.row, home, "SELECT name FROM project").result() is None, "others see it when it is committed"
+    assert db.row(home, "SELECT name FROM project") is not None
+    with pytest.raises(db.sqlite3.OperationalError):
+        db.reader(home).execute("DELETE FROM project")
+
+
+@pytest.mark.parametrize("text", ["", "²", "-1", "1.5", "9" * 19, "9" * 5000, "x"])
+def test_a_text_that_names_no_row_has_no_number(text: str) -> None:
+    assert db.number(text) is None
+    assert db.number("7") == 7

@@ -48,7 +48,7 @@ def test_alpha_is_that_of_another_implementation_on_random_data(level: str, seed
     assert ours.value == pytest.approx(theirs, abs=1e-9)
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(40))
 def test_kappa_is_that_of_another_implementation_on_random_data(seed: int) -> None:
     rng = random.Random(seed)
     first = [rng.choice(["first", "second", "tie"]) for _ in range(60)]
@@ -81,3 +81,47 @@ def test_the_interval_holds_the_figure_and_narrows_with_more_units() -> None:
 def test_agreement_is_the_same_whoever_stands_first() -> None:
     units = [[v for v in row if v is not None] for row in ragged(5)]
     assert krippendorff([unit[::-1] for unit in units], "ordinal", draws=0) == krippendorff(units, "ordinal", draws=0)
+
+
+@pytest.mark.parametrize(
+    ("units", "alpha"),
+    [
+        ([["a", "a"], ["b", "b"]], 1.0),  # all agree
+        ([["a", "a"], ["a", "b"], ["b", "b"]], 4 / 9),  # 2 of 6 values meet another; by chance 3 x 3 x 2 of 30
+        ([["a", "b"], ["a", "b"]], -0.5),  # never the same: below chance
+        ([["a", "a", "b"]], 0.0),  # three who share one unit
+        ([["a", "a"], ["b", "b"], ["c"]], 1.0),  # whom nobody else shares tells nothing
+    ],
+)
+def test_alpha_of_units_worked_by_hand(units: list[list[str]], alpha: float) -> None:
+    assert krippendorff(units, draws=0).value == pytest.approx(alpha)
+
+
+def test_steps_that_lie_further_apart_weigh_more() -> None:
+    near, far = [[1, 2], [1, 1], [4, 4]], [[1, 4], [1, 1], [4, 4]]
+    for level in ("ordinal", "interval", "ratio"):
+        one, other = (krippendorff(units, level, draws=0).value for units in (near, far))
+        assert one is not None and other is not None and one > other
+    # (1 - 2)^2 twice of 6 values; by chance 1 with 2, 1 with 4 and 2 with 4, squared, of 30
+    assert krippendorff(near, "interval", draws=0).value == pytest.approx(1 - (2 / 6) / (2 * (3 * 1 + 6 * 9 + 2 * 4) / 30))
+
+
+def test_kappa_is_one_where_all_agree_and_least_where_nobody_does() -> None:
+    assert cohen(["a", "b"], ["a", "b"]).value == 1.0
+    assert cohen(["a", "b"], ["b", "a"]).value == -1.0
+    assert cohen(["a", "b", "b"], ["b", "a", "a"]).value == cohen(["b", "a", "a"], ["a", "b", "b"]).value
+
+
+def test_what_the_units_and_the_values_are_called_and_their_order_change_nothing() -> None:
+    units = [[v for v in row if v is not None] for row in ragged(11)]
+    called = dict(zip((1.0, 2.0, 3.0, 4.0, 5.0), "xqazm", strict=True))
+    found = krippendorff(units, draws=0).value
+    assert krippendorff([[called[v] for v in unit] for unit in units], draws=0).value == pytest.approx(found)
+    for level in ("nominal", "ordinal"):
+        assert krippendorff(units[::-1], level, draws=0).value == pytest.approx(krippendorff(units, level, draws=0).value)
+
+
+def test_the_same_values_give_the_same_interval() -> None:
+    units = [[v for v in row if v is not None] for row in ragged(12)]
+    assert krippendorff(units) == krippendorff(units)
+    assert krippendorff(units, draws=0).low is None

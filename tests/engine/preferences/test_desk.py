@@ -1,49 +1,19 @@
 """The labeller's desk on a real database: who sees what, one vote a token, undo, decisions."""
 
 import itertools
+import multiprocessing
 from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 
-from engine.errors import BadInput, TryLater
+from engine.errors import TryLater
 from engine.preferences import desk, pairs, projects
-from engine.preferences.desk import Given, Shown
-from engine.preferences.pairs import NewPair
-from storage import preferences
+from engine.preferences.desk import Given
+from storage import db, preferences
 from storage.home import Home
-from storage.records import Project
-
-PLAIN: dict[str, Any] = {"overlap": 0.0, "repeats": 0.0, "gold": 0.0}
-
-
-def begin(home: Home, count: int, **settings: Any) -> Project:
-    """A project with so many pairs; each first answer is the shorter one."""
-    project = projects.create(home, "tone", PLAIN | settings)
-    pairs.add(home, project, [pair(i) for i in range(count)])
-    return project
-
-
-def pair(i: int, first: str = "short", second: str = "quite a bit longer") -> NewPair:
-    return NewPair([{"role": "user", "content": f"Question {i}?"}], f"{first} {i}", f"{second} {i}")
-
-
-def current(home: Home, project: Project, labeller: str = "anna") -> Shown:
-    return desk.look(home, project, labeller)[0]
-
-
-def label(home: Home, project: Project, labeller: str = "anna", choice: str = "left", most: int = 10_000) -> list[int]:
-    """Vote until nothing is left; the numbers of the pairs."""
-    seen = []
-    while len(seen) < most and (shown := desk.look(home, project, labeller)):
-        seen.append(desk.vote(home, shown[0].showing.token, Given(choice)).pair_id)
-    return seen
-
-
-def votes(home: Home, project: Project) -> list[Any]:
-    return preferences.votes(home, project.id)
+from tests.engine.preferences.at_desk import PLAIN, begin, current, label, pair, votes
 
 
 def test_the_same_token_makes_one_vote_however_often_and_whatever_it_says(home: Home) -> None:
@@ -100,14 +70,14 @@ def chi_square(told: Iterable[bool]) -> float:
 
 def test_sides_are_drawn_evenly_whatever_the_answers_and_whoever_labels(home: Home) -> None:
     project = projects.create(home, "tone", PLAIN | {"overlap": 1.0, "raters": 2})
-    rows = [pair(i) if i % 2 else pair(i, "quite a bit longer", "short") for i in range(700)]
+    rows = [pair(i) if i % 2 else pair(i, "quite a bit longer", "short") for i in range(1000)]
     pairs.add(home, project, rows)
     told = []
     for labeller in ("anna", "ben"):
         while shown := desk.look(home, project, labeller):
             told.append((shown[0].showing.flipped, len(shown[0].pair.first) > len(shown[0].pair.second), labeller))
             desk.vote(home, shown[0].showing.token, Given("tie"))
-    assert len(told) == 1400
+    assert len(told) == 2000
     assert chi_square(flipped for flipped, _, _ in told) < 10.8
     for longer in (True, False):
         assert chi_square(flipped for flipped, long, _ in told if long == longer) < 10.8
@@ -196,42 +166,6 @@ def test_what_is_skipped_comes_to_others_and_not_back(home: Home) -> None:
     assert len(label(home, project, "ben")) == 3
 
 
-@pytest.mark.parametrize(
-    ("given", "said"),
-    [
-        (Given("up"), "A choice is one of left, right"),
-        (Given("left", 3), "is 1 \\(slightly\\) or 2"),
-        (Given("left", criteria={"kind": "left"}), "is not said of 'kind'"),
-        (Given("left", criteria={"helpful": "up"}), "is not said of 'helpful'"),
-        (Given("left", reason="x" * 10_001), "10,001 characters"),
-        (Given("left", edited="x" * 500_001), "500,001 characters"),
-    ],
-)
-def test_a_vote_that_cannot_be_is_refused_and_the_pair_stays(home: Home, given: Given, said: str) -> None:
-    project = begin(home, 3, criteria=["helpful"])
-    shown = current(home, project)
-    with pytest.raises(BadInput, match=said):
-        desk.vote(home, shown.showing.token, given)
-    assert votes(home, project) == []
-    assert current(home, project).showing.token == shown.showing.token
-
-
-def test_strength_and_correction_belong_to_a_choice_between_the_two(home: Home) -> None:
-    project = begin(home, 4)
-    tie = desk.vote(home, current(home, project).showing.token, Given("tie", 2, edited="better"))
-    assert (tie.strength, tie.edited) == (None, None)
-    shown = current(home, project)
-    same = desk.vote(home, shown.showing.token, Given("left", 1, edited=f" {shown.left}\n"))
-    assert (same.strength, same.edited) == (1, None)
-    assert desk.vote(home, current(home, project).showing.token, Given("right", edited=" better ")).edited == "better"
-
-
-def test_a_token_of_nothing_is_refused_in_words(home: Home) -> None:
-    begin(home, 1)
-    with pytest.raises(TryLater, match="no longer open here, and nothing was stored"):
-        desk.vote(home, "0" * 32, Given("left"))
-
-
 def test_who_got_a_vote_from_an_import_meanwhile_goes_on_with_the_next_pair(home: Home) -> None:
     project = begin(home, 3)
     shown = current(home, project)
@@ -247,17 +181,96 @@ def test_who_got_a_vote_from_an_import_meanwhile_goes_on_with_the_next_pair(home
     assert current(home, project).pair.id != shown.pair.id
 
 
-def test_the_last_decision_on_a_pair_holds(home: Home) -> None:
-    project = begin(home, 1)
-    pair = preferences.pairs(home, project.id)[0]
-    desk.decide(home, pair, "boss", "first", "plainer")
-    desk.decide(home, pair, "boss", "second")
-    desk.decide(home, pair, "other boss", "tie")
-    assert [(vote.labeller, vote.choice) for vote in votes(home, project)] == [("other boss", "tie")]
+def test_processes_at_once_with_one_token_make_one_vote_and_one_of_them_can_take_it_back(home: Home) -> None:
+    project = begin(home, 3)
+    shown = current(home, project)
+    token = shown.showing.token
+    with multiprocessing.get_context("spawn").Pool(3) as pool:
+        made = pool.starmap(desk.vote, [(home, token, Given(side)) for side in ("left", "right", "tie", "bad", "left", "right")])
+        assert len({(vote.seq, vote.choice) for vote in made}) == 1
+        assert len(votes(home, project)) == 1
+        back = pool.apply(desk.undo, (home, project, "anna"))
+        assert back is not None and back.token == token
+        again = pool.apply(desk.look, (home, project, "anna"))[0]
+    assert (again.pair.id, again.left, again.before) == (
+        shown.pair.id,
+        shown.left,
+        preferences.taken_back(home, again.pair.id, "anna", 0),
+    )
+    assert votes(home, project) == []
+    assert desk.vote(home, again.showing.token, Given("right")).pair_id == shown.pair.id
 
 
-def test_a_name_that_is_none_is_refused(home: Home) -> None:
-    project = begin(home, 1)
-    for name in ("", "  ", "a/b", "x" * 81):
-        with pytest.raises(BadInput, match="a labeller"):
-            desk.look(home, project, name)
+def test_fifty_at_once_with_ten_votes_each_make_five_hundred(home: Home) -> None:
+    project = begin(home, 600)  # who has stopped still holds two
+    with ThreadPoolExecutor(50) as pool:
+        seen = list(pool.map(lambda i: label(home, project, f"person {i}", most=10), range(50)))
+    stored = votes(home, project)
+    assert [len(each) for each in seen] == [10] * 50
+    assert (len(stored), len({vote.pair_id for vote in stored}), len({vote.token for vote in stored})) == (500, 500, 500)
+    assert set(Counter(vote.labeller for vote in stored).values()) == {10}
+
+
+def test_labellers_who_take_turns_see_no_pair_more_often_than_shall_be(home: Home) -> None:
+    for name, settings, wanted in (("several", {"overlap": 1.0, "raters": 2}, 2), ("alone", {"overlap": 0.0, "raters": 2}, 1)):
+        project = projects.create(home, name, PLAIN | settings)
+        pairs.add(home, project, [pair(i) for i in range(15)])
+        four, voted = ("anna", "ben", "cleo", "dan"), True
+        while voted:
+            shown = {
+                labeller: desk.look(home, project, labeller) for labeller in four
+            }  # all hold their pairs before anybody votes
+            voted = any(shown.values())
+            for each in shown.values():
+                if each:
+                    desk.vote(home, each[0].showing.token, Given("left"))
+        assert Counter(vote.pair_id for vote in votes(home, project)) == {
+            p.id: wanted for p in preferences.pairs(home, project.id)
+        }
+
+
+def test_what_lies_before_somebody_who_has_gone_comes_to_others_after_a_while(home: Home) -> None:
+    project = begin(home, 2)
+    gone = {s.pair.id for s in desk.look(home, project, "anna")}
+    assert desk.look(home, project, "ben") == []
+    with db.transaction(home) as connection:
+        connection.execute("UPDATE showing SET claimed_at = '2020-01-01T00:00:00.000Z'")
+    assert {s.pair.id for s in desk.look(home, project, "ben")} == gone
+
+
+def test_what_is_skipped_is_not_done(home: Home) -> None:
+    project = begin(home, 2)
+    label(home, project, "anna", "skip")
+    assert (preferences.counts(home, project.id).done, [p.missing for p in preferences.pairs(home, project.id)]) == (0, [1, 1])
+    label(home, project, "ben")
+    assert preferences.counts(home, project.id).done == 2
+
+
+def test_only_two_lie_before_a_labeller_however_much_was_taken_back(home: Home) -> None:
+    project = begin(home, 20)
+    seen = label(home, project, most=8)
+    for _ in range(5):
+        desk.undo(home, project, "anna")
+    shown = desk.look(home, project, "anna")
+    assert [s.pair.id for s in shown] == seen[3:5]
+    assert label(home, project, most=5) == seen[3:], "in the order they came first"
+    assert len(votes(home, project)) == 8
+
+
+def test_a_repetition_is_of_what_the_same_person_said(home: Home) -> None:
+    project = begin(home, 60, repeats=0.5)
+    for labeller in ("anna", "ben"):
+        label(home, project, labeller, most=30)
+    first, again = ([(v.pair_id, v.labeller) for v in votes(home, project) if v.round == round] for round in (0, 1))
+    assert again and set(again) <= set(first)
+
+
+def test_what_was_taken_back_and_given_again_does_not_use_up_what_can_be_taken_back(home: Home) -> None:
+    project = begin(home, 20)
+    seen = label(home, project, most=12)
+    for _ in range(3):
+        desk.undo(home, project, "anna")
+    label(home, project, most=3)
+    assert desk.can_undo(home, project, "anna") == desk.LAST
+    back = [vote.pair_id for _ in range(desk.LAST) if (vote := desk.undo(home, project, "anna"))]
+    assert back == seen[:1:-1] and desk.undo(home, project, "anna") is None

@@ -1,74 +1,26 @@
-"""Votes and pairs in and out, in the layouts of other tools, and rows in which anything at all is wrong."""
+"""Votes and pairs in and out, in the layouts of other tools."""
 
-import copy
 import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import polars
 import pytest
 
 from engine.data import curate
-from engine.errors import BadInput, UnreadableFile, WrongShape
+from engine.errors import WrongShape
 from engine.preferences import desk, exchange, freezing, pairs, projects
 from engine.preferences.desk import Given
 from engine.preferences.layouts import LAYOUTS
 from engine.preferences.pairs import NewPair
 from storage import preferences
 from storage.home import Home
+from storage.preferences import DECIDING
 from storage.records import Project
+from tests.engine.preferences.rows import ALPACA, ARGILLA, OWN, PLAIN, SAMPLES, STUDIO, written
 
 DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
 REAL = sorted(DATA.glob("alpaca_eval_*.jsonl"))
-OWN = {
-    "pair": {"prompt": [{"role": "user", "content": "Hi?"}], "first": "a", "second": "b", "origin": {}, "gold": None, "extra": {}},
-    "vote": {
-        "labeller": "anna", "kind": "person", "choice": "first", "strength": 2, "preference": 1.2, "criteria": {"kind": "second"},
-        "reason": "so", "edited": None, "seconds": 2.5, "round": 0, "flipped": True, "at": "2026-01-01T00:00:00Z", "token": "a" * 32,
-        "extra": {},
-    },
-}  # fmt: skip
-ALPACA = {
-    "instruction": "Hi?", "output_1": "a", "output_2": "b", "generator_1": "x", "generator_2": "y", "annotator": "gpt", "preference": 1.8,
-    "price": 0.1, "raw": {"n": [1]},
-}  # fmt: skip
-ARGILLA = {
-    "id": "7", "fields": {"prompt": "Hi?", "response_1": "a", "response_2": "b"}, "metadata": {"source": "x"},
-    "responses": {
-        "preference": [{"value": "response_2", "user_id": "u1"}, {"value": "tie", "user_id": "u2"}], "reason": [{"value": "so", "user_id": "u1"}],
-    },
-    "suggestions": {"preference": {"value": "response_1", "agent": "gpt", "score": 0.9}}, "vectors": {},
-}  # fmt: skip
-STUDIO = {
-    "id": 3, "data": {"prompt": "Hi?", "answer1": "a", "answer2": "b"},
-    "annotations": [
-        {
-            "id": 9, "completed_by": {"id": 1, "email": "anna@example.org"}, "created_at": "2026-01-01T00:00:00Z", "lead_time": 4.5,
-            "result": [
-                {"from_name": "pw", "to_name": "answer1,answer2", "type": "pairwise", "value": {"selected": "right"}},
-                {"from_name": "why", "to_name": "prompt", "type": "textarea", "value": {"text": ["so"]}},
-            ],
-        },
-        {"id": 10, "completed_by": 2, "was_cancelled": True, "result": []},
-    ],
-}  # fmt: skip
-ARENA = {
-    "model_a": "x", "model_b": "y", "winner": "tie (bothbad)", "judge": "arena_user_1",
-    "conversation_a": [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "a"}],
-    "conversation_b": [{"role": "user", "content": "Hi?"}, {"role": "assistant", "content": "b"}],
-}  # fmt: skip
-PLAIN = {"prompt": "Hi?", "response_a": "a", "response_b": "b", "winner": "model_b", "annotator": "anna", "note": 1}
-CHOSEN = {"prompt": "Hi?", "chosen": "a", "rejected": [{"role": "assistant", "content": "b"}], "margin": 0.5}
-SAMPLES = {
-    "jsonl": OWN, "alpaca_eval": ALPACA, "argilla": ARGILLA, "label_studio": STUDIO, "arena": ARENA, "pairs": PLAIN, "preference": CHOSEN,
-}  # fmt: skip
-
-
-def written(folder: Path, rows: list[Any], name: str = "votes.jsonl") -> Path:
-    file = folder / name
-    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return file
 
 
 def lines(file: Path) -> list[Any]:
@@ -184,78 +136,6 @@ def test_the_same_pair_in_the_other_order_is_the_same_pair_with_the_vote_turned_
     assert out[1] == {**other, "preference": pytest.approx(1.1)}
 
 
-WRONG: list[Any] = [
-    None,
-    3,
-    -1.5,
-    True,
-    [],
-    {},
-    "",
-    [1],
-    {"x": 1},
-    ["x", None],
-    float("nan"),
-    "x" * 2000,
-    "\ud800",
-    {"role": "user"},
-    [{"role": "x"}],
-]
-
-
-def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Every place in a row, however deep."""
-    found = [path] if path else []
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for name, part in items:
-        found += places(part, (*path, name))
-    return found
-
-
-@pytest.mark.parametrize("name", SAMPLES)
-def test_whatever_stands_in_the_wrong_place_is_a_problem_of_its_row_and_of_no_other(
-    home: Home, tmp_path: Path, name: str
-) -> None:
-    sample: Any = SAMPLES[name]
-    rows: list[Any] = [sample, "text", 3, None, [sample]]
-    for place in places(sample):
-        for wrong in WRONG:
-            row = copy.deepcopy(sample)
-            inside = row
-            for step in place[:-1]:
-                inside = inside[step]
-            inside[place[-1]] = wrong
-            rows.append(row)
-    project = projects.create(home, "to")
-    brought = exchange.bring(home, project, written(tmp_path, rows), name)
-    assert brought.rows == len(rows)
-    assert brought.bad + brought.pairs + brought.known_pairs == len(rows)
-    assert brought.bad >= 5 and brought.pairs >= 1
-    assert all(problem.message and problem.row > 0 for problem in brought.problems)
-    assert preferences.counts(home, project.id).pairs == brought.pairs
-    for row in preferences.pairs(home, project.id):
-        assert isinstance(row.first, str) and isinstance(row.prompt, list)
-    exchange.export(home, project, tmp_path / "out.jsonl")
-
-
-def test_what_holds_no_compared_answers_is_refused_in_words_and_stores_nothing(home: Home, tmp_path: Path) -> None:
-    project = projects.create(home, "to")
-    with pytest.raises(WrongShape, match="no compared answers that are known here: only text"):
-        exchange.bring(home, project, written(tmp_path, [{"text": "x"}]))
-    with pytest.raises(WrongShape, match="No row can be used. Row 1: second is int, not a text"):
-        exchange.bring(home, project, written(tmp_path, [{"prompt": "x", "first": "y", "second": 3}]))
-    polars.DataFrame({"a": [1]}).write_parquet(tmp_path / "x.parquet")
-    with pytest.raises(UnreadableFile, match="Votes are read from JSON, JSON lines and CSV"):
-        exchange.bring(home, project, tmp_path / "x.parquet")
-    with pytest.raises(BadInput, match="There is no layout 'x'"):
-        exchange.bring(home, project, tmp_path / "x.parquet", "x")
-    with pytest.raises(UnreadableFile, match="There is no file"):
-        exchange.bring(home, project, tmp_path / "gone.json")
-    with pytest.raises(BadInput, match="cannot be written as 'arena'"):
-        exchange.export(home, project, tmp_path / "y", "arena")
-    assert preferences.counts(home, project.id).pairs == 0
-
-
 def test_a_data_set_of_pairs_comes_in_and_another_shape_does_not(home: Home, tmp_path: Path) -> None:
     project = projects.create(home, "to")
     data = curate.add(home, written(tmp_path, [{"prompt": f"{i}?", "chosen": "a", "rejected": "b"} for i in range(5)]), "pairs")
@@ -263,3 +143,89 @@ def test_a_data_set_of_pairs_comes_in_and_another_shape_does_not(home: Home, tmp
     other = curate.add(home, written(tmp_path, [{"text": "x"}], "t.jsonl"), "text")
     with pytest.raises(WrongShape, match="of the shape preference"):
         exchange.from_dataset(home, project, other)
+
+
+def test_judges_layout_keeps_every_choice_and_a_second_import_adds_nothing(home: Home, labelled: Project, tmp_path: Path) -> None:
+    file = tmp_path / "out.json"
+    exchange.export(home, labelled, file, "alpaca_eval")
+    project = projects.create(home, "to")
+    assert exchange.bring(home, project, file).votes == 40
+    chosen = [Counter(told[:3] for told in said(home, each).elements()) for each in (project, labelled)]
+    merged = [Counter((p, "tie" if c == "bad" else c, who) for p, c, who in each.elements()) for each in chosen]
+    assert merged[0] == merged[1], "it has one word for tie and both bad"
+    again = exchange.bring(home, project, file)
+    assert (again.votes, again.known_votes, again.pairs) == (0, 40, 0)
+
+
+def test_who_wrote_an_answer_goes_out_beside_that_answer(home: Home, tmp_path: Path) -> None:
+    one = {"prompt": "q", "response_a": "a", "response_b": "b", "model_a": "A", "model_b": "B", "winner": "a", "annotator": "x"}
+    other = {**one, "response_a": "b", "response_b": "a", "model_a": "B", "model_b": "A", "annotator": "y"}
+    project = projects.create(home, "to")
+    exchange.bring(home, project, written(tmp_path, [one, other]))
+    exchange.export(home, project, tmp_path / "out.json", "alpaca_eval")
+    for row in json.loads((tmp_path / "out.json").read_text()):
+        assert (row["generator_1"], row["generator_2"]) == (row["output_1"].upper(), row["output_2"].upper())
+
+
+def test_a_vote_that_is_turned_round_twice_goes_out_as_it_came(home: Home, tmp_path: Path) -> None:
+    other = {**ALPACA, "output_1": "b", "output_2": "a", "annotator": "other", "preference": 1.25}
+    first, second = projects.create(home, "first"), projects.create(home, "second")
+    exchange.bring(home, first, written(tmp_path, [ALPACA, other]))
+    exchange.export(home, first, tmp_path / "own.jsonl")
+    pairs.add(home, second, [NewPair([{"role": "user", "content": "Hi?"}], "b", "a")])
+    exchange.bring(home, second, tmp_path / "own.jsonl")
+    exchange.export(home, second, tmp_path / "out.json", "alpaca_eval")
+    rows = json.loads((tmp_path / "out.json").read_text())
+    assert sorted(map(key, rows)) == sorted(map(key, [{**ALPACA, "preference": 1.8}, other]))
+
+
+def test_a_decision_that_comes_in_stays_a_decision(home: Home, tmp_path: Path) -> None:
+    one, other = projects.create(home, "one"), projects.create(home, "other")
+    pairs.add(home, one, [NewPair([{"role": "user", "content": "Hi?"}], "a", "b")])
+    for i, choice in enumerate(("first", "second")):
+        desk.decide(home, preferences.pairs(home, one.id)[0], "boss", choice)
+        exchange.export(home, one, tmp_path / f"{i}.jsonl")
+        exchange.bring(home, other, tmp_path / f"{i}.jsonl")
+    assert {vote.round for vote in preferences.votes(home, other.id)} == {DECIDING}
+
+
+@pytest.mark.parametrize("layout", ["argilla", "label_studio"])
+def test_what_somebody_said_first_goes_out_once_however_often_they_were_asked(home: Home, tmp_path: Path, layout: str) -> None:
+    project, other = projects.create(home, "one"), projects.create(home, "other")
+    given: dict[str, Any] = {**OWN["vote"], "preference": None, "token": None}
+    again = {**given, "choice": "second", "round": 1, "reason": "again"}
+    exchange.bring(home, project, written(tmp_path, [{**OWN, "vote": given}, {**OWN, "vote": again}]))
+    exchange.export(home, project, tmp_path / "out.json", layout)
+    exchange.bring(home, other, tmp_path / "out.json")
+    first = [(vote.choice, vote.reason) for vote in preferences.votes(home, other.id) if vote.round == 0]
+    assert first == [("first", "so")]
+    if layout == "argilla":
+        told = json.loads((tmp_path / "out.json").read_text())[0]["responses"]["preference"]
+        assert [each["user_id"] for each in told] == ["anna"], "a record holds one response of a user to a question"
+
+
+@pytest.mark.parametrize("word", ["response_1", "Response 1", "response_a", "left", "A", "model_a", "1"])
+def test_the_same_word_for_a_choice_is_known_in_every_layout(home: Home, tmp_path: Path, word: str) -> None:
+    rows: dict[str, Any] = {
+        "pairs": {**PLAIN, "winner": word},
+        "argilla": {**ARGILLA, "suggestions": {}, "responses": {"preference": [{"value": word, "user_id": "u1"}]}},
+        "label_studio": {
+            **STUDIO,
+            "annotations": [{"completed_by": 1, "result": [{"type": "choices", "value": {"choices": [word]}}]}],
+        },
+    }
+    for name, row in rows.items():
+        project = projects.create(home, name)
+        exchange.bring(home, project, written(tmp_path, [row]))
+        assert [vote.choice for vote in preferences.votes(home, project.id)] == ["first"], name
+
+
+@pytest.mark.parametrize(("said", "chosen"), [((0, 1, 1), "fss"), ((1, 2, 1), "fsf"), (("0", "1", "0"), "fsf")])
+def test_numbers_for_the_better_answer_count_from_0_where_a_file_holds_a_0(
+    home: Home, tmp_path: Path, said: tuple[Any, ...], chosen: str
+) -> None:
+    rows = [{"prompt": f"{i}?", "first": "a", "second": "b", "label": each} for i, each in enumerate(said)]
+    project = projects.create(home, "to")
+    exchange.bring(home, project, written(tmp_path, rows))
+    found = [vote.choice[0] for vote in preferences.votes(home, project.id)]
+    assert "".join(found) == chosen

@@ -116,3 +116,102 @@ def test_a_vote_on_a_token_of_nothing_stores_nothing(shell: Shell) -> None:
     code, _, err = shell.run("vote", "0" * 32, "left")
     assert code == 1 and "nothing was stored" in err
     assert shell.json("list")[0]["votes"] == 0
+
+
+def test_settings_are_shown_and_changed(shell: Shell) -> None:
+    before = shell.json("settings", "tone")["settings"]
+    assert (before["instructions"], before["criteria"], before["overlap"], before["gold"]) == ("Be kind.", ["helpful"], 0, 0)
+    after = shell.json("settings", "tone", "--set", "raters=3", "--set", "strength=false")["settings"]
+    assert after == before | {"raters": 3, "strength": False}
+    assert shell.json("settings", "#1")["settings"] == after
+
+
+def test_projects_are_listed_with_how_far_they_are(shell: Shell) -> None:
+    shell.run("create", "second")
+    shell.json("vote", token(shell), "tie")
+    code, out, _ = shell.run("list")
+    assert code == 0
+    rows = [line.split() for line in out.splitlines()]
+    assert ["#2", "second", "0", "0", "0", "0"] in rows and ["#1", "tone", "10", "1", "1", "0"] in rows
+
+
+def test_what_is_exported_comes_into_another_project(shell: Shell, tmp_path: Path) -> None:
+    for choice in ("left", "right", "tie"):
+        shell.json("vote", token(shell), choice)
+    file = str(tmp_path / "out.jsonl")
+    assert shell.json("export", "tone", file)["rows"] == 10
+    code, _, err = shell.run("export", "tone", file)
+    assert code == 2 and "is there already, and nothing was written" in err
+    code, out, _ = shell.run("import", "other", file)
+    assert code == 0 and "other: 10 pairs and 3 votes, from 10 rows of Temper's own export" in out
+    assert "known before: 10 pairs, 3 votes" in shell.run("import", "other", file)[1]
+
+
+def test_rows_that_cannot_be_used_are_named(shell: Shell, tmp_path: Path) -> None:
+    rows = [{"prompt": "x?", "first": "a", "second": i if i < 25 else "b"} for i in range(26)]
+    file = tmp_path / "bad.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    code, out, _ = shell.run("import", "tone", str(file))
+    assert code == 0 and "1 pairs and 0 votes, from 26 rows" in out
+    assert "row 1: second is int, not a text." in out and "and 5 more rows that could not be used" in out
+
+
+def test_a_frozen_data_set_comes_into_a_project(shell: Shell) -> None:
+    for _ in range(10):
+        shell.json("vote", token(shell), "left")
+    code, out, _ = shell.run("freeze", "tone", "--name", "tone-pairs", "--held-out", "0")
+    assert code == 0 and out.startswith("tone-pairs@1 with 10 rows\n")
+    brought = shell.json("import", "again", "--data", "tone-pairs")
+    assert (brought["pairs"], brought["votes"], brought["layout"]) == (10, 10, "preference")
+    again = shell.json("import", "again", "--data", "tone-pairs")
+    assert (again["pairs"], again["known_pairs"], again["votes"], again["known_votes"]) == (0, 10, 0, 10)
+
+
+def test_judges_put_first_what_they_are_least_sure_of(shell: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "judged.jsonl"
+    rows = [
+        {"instruction": f"{i}?", "output_1": "a", "output_2": f"b {i}", "annotator": "j", "preference": 1 + i / 20}
+        for i in range(10)
+    ]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert shell.json("import", "tone", str(file))["known_pairs"] == 10
+    assert shell.json("order", "tone", "--by", "judges", "--control", "0", "--share", "0.5") == {"uncertain": 5, "random": 0}
+    seen = []
+    for _ in range(5):
+        first = shell.json("queue", "tone", "--labeller", "anna")[0]
+        seen.append(first["prompt"][0]["content"])
+        shell.json("vote", first["token"], "left")
+    assert seen == [f"{i}?" for i in (9, 8, 7, 6, 5)]
+    assert shell.json("order", "tone", "--by", "chance") == {"moved": 0}
+    code, out, _ = shell.run("agreement", "tone")
+    assert code == 0 and "j says what people say" in out
+
+
+def test_the_same_token_twice_is_one_vote_and_a_vote_that_cannot_be_is_none(shell: Shell, tmp_path: Path) -> None:
+    given = token(shell)
+    (tmp_path / "better.txt").write_text("better")
+    for words in (("--criterion", "kind=left"), ("--criterion", "helpful=up"), ("--edited", str(tmp_path / "gone.txt"))):
+        code, _, err = shell.run("vote", given, "left", *words)
+        assert code == 2 and err and "Traceback" not in err
+    first = shell.json("vote", given, "left", "--edited", str(tmp_path / "better.txt"))
+    assert (first["edited"], first["source"]) == ("better", "command")
+    assert shell.json("vote", given, "right") == first
+    assert shell.json("list")[0]["votes"] == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("create", "new", "--set", "strength=maybe"),
+        ("queue", "#\u00b2", "--labeller", "anna"),
+        ("queue", "#99999999999999999999", "--labeller", "anna"),
+        ("gold", "tone", "99999999999999999999", "first"),
+        ("decide", "tone", "99999999999999999999", "first", "--labeller", "boss"),
+        ("decide", "tone", "1", "first", "--labeller", "boss", "--reason", "half \udcff"),
+    ],
+)
+def test_odd_words_end_with_two_and_one_sentence_and_store_nothing(shell: Shell, words: tuple[str, ...]) -> None:
+    code, _, err = shell.run(*words)
+    assert code == 2 and err.strip() and "Traceback" not in err
+    listed = shell.json("list")
+    assert [(p["name"], p["gold"], p["votes"]) for p in listed] == [("tone", 0, 0)]
