@@ -31,7 +31,7 @@ WATCH = """() => {
 
 def keys() -> None:
     """The time from a key to the next pair: at most 150 ms for 95 of 100 is claimed."""
-    from playwright.sync_api import TimeoutError
+    from playwright.sync_api import TimeoutError as Late
 
     with tempfile.TemporaryDirectory(prefix="temper-bench-") as folder, ExitStack() as ends:
         home = Home.resolve(folder)
@@ -52,7 +52,7 @@ def keys() -> None:
         for i in range(PRESSES):
             tab.wait_for_timeout(rng.uniform(*THINKING))
             tab.keyboard.press("12"[i % 2])
-            with suppress(TimeoutError):
+            with suppress(Late):
                 tab.wait_for_function("before => window.took.length > before", arg=len(took), timeout=STALLED)
             took = tab.evaluate("() => window.took")
         took.sort()
