@@ -39,7 +39,11 @@ def keys() -> None:
         project = projects.create(home, "keys", {"overlap": 0.0, "repeats": 0.0, "gold": 0.0, "criteria": ["helpful", "honest"]})
         rng, took = random.Random(0), list[float]()
         said = [[" ".join(rng.choice(WORDS) for _ in range(rng.randint(20, 260))) for _ in range(2)] for _ in range(PRESSES + 20)]
-        pairs.add(home, project, [NewPair([{"role": "user", "content": f"Question {i}?"}], *both) for i, both in enumerate(said)])
+        pairs.add(
+            home,
+            project,
+            [NewPair([{"role": "user", "content": f"Question {i}?"}], both[0], both[1]) for i, both in enumerate(said)],
+        )
         engine = processes.hold(home.root / "engine.lock")  # this process stands where the engine would: nothing trains beside
         assert engine is not None
         ends.callback(engine.close)
