@@ -81,6 +81,7 @@ class Answer:
     waited: float = 0.0
     waiting_for: str = ""  # in words, while queued
     sampling: Sampling = Sampling()
+    cached_tokens: int | None = 0  # of the prompt, not read again; None where these weights' cache cannot be kept
 
     @property
     def ended(self) -> bool:

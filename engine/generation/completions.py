@@ -110,6 +110,9 @@ def error(problem: Problem) -> dict[str, Any]:
     return {"error": {"message": problem.message, "type": kind, "code": problem.code, "param": None}}
 
 
-def _usage(answer: Answer) -> dict[str, int]:
+def _usage(answer: Answer) -> dict[str, Any]:
     read, said = answer.prompt_tokens, answer.tokens
-    return {"prompt_tokens": read, "completion_tokens": said, "total_tokens": read + said}
+    return {
+        "prompt_tokens": read, "completion_tokens": said, "total_tokens": read + said,
+        "prompt_tokens_details": {"cached_tokens": answer.cached_tokens or 0},
+    }  # fmt: skip

@@ -4,6 +4,7 @@ It is our own and not ``generate()``, so that a row can leave at any token, a fa
 and every row's state outlives the batch: a row can go on in another batch exactly where it stood.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from engine.generation.answers import Sampling
 from engine.generation.sampling import choose, generator
 
 if TYPE_CHECKING:
+    from engine.generation.prefixes import Kept
     from engine.generation.weights import Weights
 
 # tokens of the prompts read at once: between two parts other batches move on and a stop is heard
@@ -25,6 +27,7 @@ class Row:
     adapter: str  # the adapter's name in its weights
     sampling: Sampling
     draw: Any = field(init=False)
+    cached: int = 0  # of the ids, how many were not read again
 
     def __post_init__(self) -> None:
         self.draw = generator(self.sampling.seed)
@@ -38,14 +41,49 @@ class Batch:
 
         self.weights = weights
         self.rows = rows
-        longest = max(len(row.ids) for row in rows)
-        ids = [[0] * (longest - len(row.ids)) + row.ids for row in rows]
-        mask = [[0] * (longest - len(row.ids)) + [1] * len(row.ids) for row in rows]
+        known = [weights.prefixes.find(row.adapter, row.ids) for row in rows]
+        for row, (length, _) in zip(rows, known, strict=True):
+            row.cached = length
+        self._read = max(row.cached for row in rows)  # columns that the cache holds
+        fresh = max(len(row.ids) - row.cached for row in rows)
+        # each row: padding, what is known of it, padding, what is to be read
+        parts = [
+            (self._read - row.cached, row.ids[: row.cached], fresh + row.cached - len(row.ids), row.ids[row.cached :])
+            for row in rows
+        ]
+        ids = [[0] * before + old + [0] * between + new for before, old, between, new in parts]
+        mask = [[0] * before + [1] * len(old) + [0] * between + [1] * len(new) for before, old, between, new in parts]
         self._ids = torch.tensor(ids, device=weights.device)
         self._mask = torch.tensor(mask, device=weights.device)
         self._positions = (self._mask.cumsum(-1) - 1).clamp_(min=0)
-        self._read = 0  # columns that the cache holds
         self._cache = weights.new_cache()
+        if self._read:
+            self._fill([kept for _, kept in known])
+
+    def _fill(self, known: "Sequence[Kept | None]") -> None:
+        """Put into the cache what is known of each row, against the right edge."""
+        import torch
+
+        example = next(kept for kept in known if kept is not None)
+        for number, both in enumerate(example.layers):
+            filled = []
+            for part, like in enumerate(both):
+                whole = like.new_zeros(len(known), like.shape[1], self._read, like.shape[3])
+                for i, (row, kept) in enumerate(zip(self.rows, known, strict=True)):
+                    if kept is not None:
+                        whole[i, :, self._read - row.cached :] = kept.layers[number][part][0, :, : row.cached]
+                filled.append(whole)
+            with torch.inference_mode():
+                self._cache.update(filled[0], filled[1], number)
+
+    def remember(self, place: int, free: int) -> None:
+        """Keep what was read and said in a row for what begins alike; ``free`` bytes of memory are there."""
+        import torch
+
+        with torch.inference_mode():
+            columns = self._mask[place, : self._read].nonzero().squeeze(1)
+            row = self.rows[place]
+            self.weights.prefixes.keep(row.adapter, row.ids[: len(columns)], self._cache, place, columns, free)
 
     def step(self) -> list[int | None] | None:
         """Read the next part of the prompts; once they are read, add a token to each row and return these.

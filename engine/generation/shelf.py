@@ -96,6 +96,9 @@ class Shelf:
     def _begin(self, voice: Voice, busy: set[Weights]) -> str:
         warm()
         need = _bytes_to_come(voice)
+        if self._room() < need:
+            for weights in self.held():
+                weights.prefixes.forget()
         idle = sorted((w for w in self._held.values() if w not in busy), key=lambda w: w.used)
         while self._room() < need and idle:
             self._drop(idle.pop(0))

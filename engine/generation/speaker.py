@@ -188,12 +188,14 @@ class Speaker:
         """Start one batch with those whose prompts can be read; what does not fit into memory now goes to ``rest``."""
         rows: list[Row] = []
         ready: list[Ticket] = []
-        room, widest = free_memory() * (1 - SPARE), 0
+        room, widest, known = free_memory() * (1 - SPARE), 0, 0
         for ticket in tickets:
             try:
                 row = self._read(weights, ticket, {row.adapter for row in rows})
-                length = len(row.ids) + min(ticket.room, FORESIGHT)
-                if weights.cache_bytes(max(widest, length)) * (len(rows) + 1) > room:
+                length, held = len(row.ids) + min(ticket.room, FORESIGHT), weights.prefixes.find(row.adapter, row.ids)[0]
+                # what is known of one row stands beside padding in the others
+                if weights.cache_bytes(max(widest, length - held) + max(known, held)) * (len(rows) + 1) > room:
+                    weights.prefixes.forget()
                     if not rows and not self._live:
                         raise NoMemory(
                             f"This answer needs {weights.cache_bytes(length) / 1e9:.1f} GB for its {length:,} tokens and "
@@ -205,7 +207,7 @@ class Speaker:
             except Exception as problem:
                 ticket.fail(worded(problem))
                 continue
-            widest = max(widest, length)
+            widest, known = max(widest, length - held), max(known, held)
             rows.append(row)
             ready.append(ticket)
         if not rows:
@@ -213,7 +215,7 @@ class Speaker:
         try:
             batch = Batch(weights, rows)
             for ticket in ready:
-                ticket.begin()
+                ticket.begin(weights.prefixes.kept)
             self._live.append(Speech(weights, batch, ready))
         except Exception as problem:
             self._isolate(ready, problem)
@@ -256,6 +258,9 @@ class Speaker:
                 return
             for ticket, token in zip(speech.tickets, tokens, strict=True):
                 self._hand(ticket, token)
+            for place, ticket in enumerate(speech.tickets):
+                if ticket.answer.status == "done":
+                    self._remember(speech, place)
             speech.keep([i for i, ticket in enumerate(speech.tickets) if not ticket.answer.ended])
         except Exception as problem:
             tickets, speech.tickets = speech.tickets, []
@@ -270,9 +275,19 @@ class Speaker:
     def _drop_cancelled(self, speech: Speech) -> None:
         # each is looked at once: a stop may come at any moment
         stopped = [ticket.cancelled for ticket in speech.tickets]
-        for ticket in [t for t, stop in zip(speech.tickets, stopped, strict=True) if stop]:
-            ticket.finish("stopped")
+        for place in [i for i, stop in enumerate(stopped) if stop]:
+            self._remember(speech, place)
+            speech.tickets[place].finish("stopped")
         speech.keep([i for i, stop in enumerate(stopped) if not stop])
+
+    def _remember(self, speech: Speech, place: int) -> None:
+        """Keep what a row has read and said for its next turn; where memory does not suffice, do without."""
+        try:
+            speech.batch.remember(place, free_memory())
+        except Exception as problem:
+            speech.weights.prefixes.forget()
+            if not is_out_of_memory(problem):
+                raise
 
     def _isolate(self, tickets: list[Ticket], problem: Exception) -> None:
         """After a failed batch: each row once more by itself; the one that fails again is told."""

@@ -60,11 +60,12 @@ class Ticket:
         self._spoken = Text(attached.tokenizer, self.answer.sampling.stop)
         self._change(fingerprint=attached.fingerprint, dtype=dtype, prompt_tokens=len(row.ids))
 
-    def begin(self) -> None:
-        """Say that the model reads the prompt now."""
+    def begin(self, keeps: bool) -> None:
+        """Say that the model reads the prompt now, and how much of it it knows; one that ``keeps`` nothing reads it all anew."""
         if self._began is None:
             self._began = time.monotonic()
-            self._change(status="running", waited=self._began - self.at, waiting_for="")
+            cached = self.row.cached if keeps and self.row is not None else None
+            self._change(status="running", waited=self._began - self.at, waiting_for="", cached_tokens=cached)
 
     def take(self, token: int | None) -> None:
         """Add a token; the answer may end with it. None means that there was none to be had."""

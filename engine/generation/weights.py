@@ -12,6 +12,7 @@ from typing import Any
 from engine import registry
 from engine.errors import BadInput, NotFound
 from engine.generation import fingerprint as prints
+from engine.generation.prefixes import Prefixes, can_be_cut
 from engine.generation.problems import is_out_of_memory
 from engine.methods import loading
 from storage import models
@@ -142,6 +143,7 @@ class Weights:
         self._numbers = itertools.count(1)
         self._speaking: list[str] = []
         self._hooked: set[Any] = set()
+        self.prefixes = Prefixes(can_be_cut(self.new_cache()))
         # reads the whole files: done here, off the generating thread, it delays no stream
         prints.fingerprint(base, None, "", voice.base.dtype)
 
@@ -289,5 +291,6 @@ class Weights:
 
     def forget(self) -> None:
         """Give the memory back; nothing can be asked any more."""
+        self.prefixes.forget()
         self.model = self._peft = None
         self._attached, self._hooked = {}, set()
