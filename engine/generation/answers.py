@@ -1,6 +1,7 @@
 """What goes between the host and those who ask it. Plain facts, light to import; nothing here computes."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,6 +56,22 @@ class Sampling:
         if len(stop) > MOST_STOPS or not all(isinstance(s, str) and s for s in stop):
             raise BadInput(f"stop takes up to {MOST_STOPS} texts that are not empty, not {stop!r}.")
         return cls(**values, stop=stop)
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What a model goes on from: the turns of a conversation, with the tools that may be called in it, or a text, or tokens.
+
+    ``scores`` asks for the log-probability of each token that is said, beside so many alternatives; with ``echo`` also of each
+    token that is read.
+    """
+
+    messages: Sequence[Mapping[str, Any]] = ()
+    tools: Sequence[Any] = ()
+    text: str | None = None
+    ids: Sequence[int] | None = None
+    scores: int | None = None
+    echo: bool = False
 
 
 @dataclass(frozen=True)
@@ -132,7 +149,7 @@ class Released:
     later: tuple[str, ...] = ()
 
 
-def checked_messages(given: Any) -> list[dict[str, str]]:
+def checked_messages(given: Any) -> list[dict[str, Any]]:
     """The turns of a conversation, each with a role and its text. BadInput says which turn is off and how."""
     if not isinstance(given, list) or not given:
         raise BadInput("There is nothing to answer: messages takes a list of at least one turn with role and content.")
@@ -141,10 +158,31 @@ def checked_messages(given: Any) -> list[dict[str, str]]:
         if not isinstance(turn, Mapping) or turn.get("role") not in ROLES:
             role = turn.get("role") if isinstance(turn, Mapping) else turn
             raise BadInput(f"Turn {n} has the role {role!r}. The roles are: {', '.join(ROLES)}.")
-        content = turn.get("content")
+        content, more = turn.get("content"), _checked_calls(turn, n)
+        if content is None and more.get("tool_calls"):
+            content = ""
         if isinstance(content, list) and all(isinstance(p, Mapping) and p.get("type") == "text" for p in content):
             content = "".join(str(part.get("text", "")) for part in content)
         if not isinstance(content, str):
             raise BadInput(f"Turn {n} has no text: content is {type(content).__name__}. Only text can be answered.")
-        turns.append({"role": turn["role"], "content": content})
+        turns.append({"role": turn["role"], "content": content, **more})
     return turns
+
+
+def _checked_calls(turn: Mapping[str, Any], n: int) -> dict[str, Any]:
+    """The calls of tools in a turn, their arguments read, and whose result it is."""
+    kept = {name: turn[name] for name in ("name", "tool_call_id") if isinstance(turn.get(name), str)}
+    if not turn.get("tool_calls"):
+        return kept
+    calls = []
+    for call in turn["tool_calls"] if isinstance(turn["tool_calls"], list) else [None]:
+        function = call.get("function") if isinstance(call, Mapping) else None
+        if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
+            raise BadInput(f"Turn {n} calls a tool without a function's name: {str(call)[:100]}.")
+        arguments = function.get("arguments") or {}
+        try:
+            arguments = json.loads(arguments) if isinstance(arguments, str) else arguments
+        except ValueError:
+            raise BadInput(f"Turn {n} calls {function['name']} with arguments that are not JSON: {arguments[:100]}.") from None
+        calls.append({"type": "function", "function": {"name": function["name"], "arguments": arguments}})
+    return {**kept, "tool_calls": calls}

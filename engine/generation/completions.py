@@ -8,21 +8,21 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from engine.errors import BadInput
-from engine.generation.answers import Answer, Sampling, checked_messages
+from engine.generation.answers import Answer, Prompt, Sampling, checked_messages
+from engine.generation.decoding import Score
 from engine.generation.problems import Problem
+from engine.generation.tickets import Ticket
 
 # what would change the answer and is not done here: refused rather than passed over, unless it asks for nothing
 REFUSED: dict[str, tuple[Any, ...]] = {
     "n": (1,),
-    "tools": ([],),
     "functions": ([],),
-    "logprobs": (False,),
-    "top_logprobs": (0,),
     "logit_bias": ({},),
     "frequency_penalty": (0,),
     "presence_penalty": (0,),
     "response_format": ({"type": "text"},),
 }
+MOST_LIKELIEST = 20  # tokens told beside each
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Request:
     """A chat completion that was asked for."""
 
     model: str
-    messages: list[dict[str, str]]
+    prompt: Prompt
     sampling: Sampling
     stream: bool
     usage: bool  # whether a stream ends with how many tokens it took
@@ -50,35 +50,98 @@ class Request:
             sampling = replace(sampling, seed=secrets.randbits(31))
         options = body.get("stream_options") or {}
         stream, usage = bool(body.get("stream")), bool(options.get("include_usage"))
-        return cls(body["model"], checked_messages(body.get("messages")), sampling, stream, usage)
+        prompt = Prompt(checked_messages(body.get("messages")), _tools(body), scores=_alternatives(body))
+        return cls(body["model"], prompt, sampling, stream, usage)
+
+
+def _tools(body: Mapping[str, Any]) -> list[Any]:
+    """The tools that may be called. BadInput where one is none, or a call is asked for."""
+    tools, choice = body.get("tools") or [], body.get("tool_choice") or "auto"
+    named = [isinstance(t, Mapping) and isinstance(t.get("function"), Mapping) and bool(t["function"].get("name")) for t in tools]
+    if not isinstance(tools, list) or not all(named):
+        raise BadInput("tools takes a list of functions, each with a name: {'type': 'function', 'function': {'name': ...}}.")
+    if choice not in ("auto", "none"):
+        raise BadInput(f"tool_choice takes auto or none, not {choice!r}: a call cannot be forced here.")
+    return tools if choice == "auto" else []
+
+
+def _alternatives(body: Mapping[str, Any]) -> int | None:
+    """How many likeliest tokens are told beside each; None where no scores are asked for."""
+    count = body.get("top_logprobs") or 0
+    if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count <= MOST_LIKELIEST:
+        raise BadInput(f"top_logprobs takes a whole number from 0 to {MOST_LIKELIEST}, not {count!r}.")
+    return count if body.get("logprobs") else None
 
 
 class Completion:
     """One completion under its id, whole or in pieces."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, ticket: Ticket) -> None:
         self._request = request
+        self._ticket = ticket
         self._id = f"chatcmpl-{secrets.token_hex(12)}"
         self._created = int(time.time())
+        self._told = 0  # tokens whose scores were sent
 
     def whole(self, answer: Answer) -> dict[str, Any]:
         """The finished answer."""
-        message = {"role": "assistant", "content": answer.text}
-        choice = {"index": 0, "message": message, "finish_reason": answer.finish, "logprobs": None}
-        return {**self._head(answer, "chat.completion"), "choices": [choice], "usage": _usage(answer)}
+        message, reason = self._message(answer)
+        choice = {"index": 0, "message": message, "finish_reason": reason, "logprobs": self._scores(0)}
+        return {**self._head(answer, "chat.completion"), "choices": [choice], "usage": usage(answer)}
 
     def piece(self, answer: Answer, text: str | None, first: bool = False) -> str:
-        """One line of a stream: the role, more text, or (``text`` None) the reason of the end."""
-        delta: dict[str, str] = {"role": "assistant"} if first else {}
-        if text is not None:
+        """One line of a stream: the role, more text, or (``text`` None) the reason of the end. Where tools may be called the text
+        comes with the end, when it is known whether it is a call."""
+        delta: dict[str, Any] = {"role": "assistant"} if first else {}
+        reason, scores = None, None
+        if text is None:
+            reason = answer.finish or "stop"
+            if self._request.prompt.tools:
+                message, reason = self._message(answer)
+                delta |= {name: value for name, value in message.items() if name != "role"}
+        elif not self._request.prompt.tools or first:
             delta["content"] = text
-        reason = (answer.finish or "stop") if text is None else None
+            scores, self._told = self._scores(self._told), answer.tokens
         body = self._head(answer, "chat.completion.chunk")
-        return event({**body, "choices": [{"index": 0, "delta": delta, "finish_reason": reason, "logprobs": None}]})
+        return event({**body, "choices": [{"index": 0, "delta": delta, "finish_reason": reason, "logprobs": scores}]})
+
+    def _message(self, answer: Answer) -> tuple[dict[str, Any], str | None]:
+        """What was said as a turn, with the calls of tools that can be read in it, and why it ended."""
+        plain = {"role": "assistant", "content": answer.text}
+        row, tools = self._ticket.row, self._request.prompt.tools
+        if not tools or row is None:
+            return plain, answer.finish
+        from engine.tools.talk import Speech
+
+        said = Speech(self._ticket.tokenizer).message(row.ids[answer.prompt_tokens :], row.ids[: answer.prompt_tokens], tools)
+        if not said.get("tool_calls"):
+            return plain, answer.finish
+        calls = [
+            {
+                "id": f"call_{secrets.token_hex(8)}", "index": i, "type": "function",
+                "function": {"name": call["function"]["name"], "arguments": json.dumps(call["function"]["arguments"], ensure_ascii=False)},
+            }
+            for i, call in enumerate(said["tool_calls"])
+        ]  # fmt: skip
+        return {"role": "assistant", "content": said.get("content") or None, "tool_calls": calls}, "tool_calls"
+
+    def _scores(self, begin: int) -> dict[str, Any] | None:
+        """The scores of the tokens said from ``begin`` on, where they were asked for."""
+        row = self._ticket.row
+        if self._request.prompt.scores is None or row is None:
+            return None
+        return {"content": [self._score(score) for score in list(row.scores)[begin:]], "refusal": None}
+
+    def _score(self, score: Score) -> dict[str, Any]:
+        def told(token: int, logprob: float) -> dict[str, Any]:
+            text = self._ticket.tokenizer.decode([token])
+            return {"token": text, "logprob": logprob, "bytes": list(text.encode())}
+
+        return {**told(score.token, score.logprob), "top_logprobs": [told(*each) for each in score.likeliest]}
 
     def ending(self, answer: Answer) -> str:
         """The last lines of a stream: the tokens it took where that was asked for, and the mark of the end."""
-        used = {**self._head(answer, "chat.completion.chunk"), "choices": [], "usage": _usage(answer)}
+        used = {**self._head(answer, "chat.completion.chunk"), "choices": [], "usage": usage(answer)}
         return (event(used) if self._request.usage else "") + "data: [DONE]\n\n"
 
     def _head(self, answer: Answer, kind: str) -> dict[str, Any]:
@@ -110,7 +173,7 @@ def error(problem: Problem) -> dict[str, Any]:
     return {"error": {"message": problem.message, "type": kind, "code": problem.code, "param": None}}
 
 
-def _usage(answer: Answer) -> dict[str, Any]:
+def usage(answer: Answer) -> dict[str, Any]:
     read, said = answer.prompt_tokens, answer.tokens
     return {
         "prompt_tokens": read, "completion_tokens": said, "total_tokens": read + said,

@@ -17,6 +17,16 @@ if TYPE_CHECKING:
 
 # tokens of the prompts read at once: between two parts other batches move on and a stop is heard
 PART = 512
+SCORED = 1024  # tokens of all rows together that are scored at once: each takes logits for the whole vocabulary
+
+
+@dataclass(frozen=True)
+class Score:
+    """The log-probability of a token in nats, and those of the likeliest ones in its place; temperature does not bear on it."""
+
+    token: int
+    logprob: float
+    likeliest: tuple[tuple[int, float], ...]
 
 
 @dataclass
@@ -26,11 +36,25 @@ class Row:
     ids: list[int]
     adapter: str  # the adapter's name in its weights
     sampling: Sampling
+    scored: int | None = None  # alternatives to tell beside the score of each token; None tells no scores
+    echo: bool = False  # whether the tokens of the prompt are scored as well
     draw: Any = field(init=False)
     cached: int = 0  # of the ids, how many were not read again
+    scores: list[Score] = field(default_factory=list)  # of the tokens after the first, or of those said
 
     def __post_init__(self) -> None:
         self.draw = generator(self.sampling.seed)
+
+
+def scores(logits: Any, tokens: Sequence[int], alternatives: int) -> list[Score]:
+    """The scores of ``tokens`` by their ``logits`` (tokens, vocabulary)."""
+    import torch
+
+    shares = logits.float().log_softmax(-1)
+    own = shares.gather(-1, torch.tensor(tokens, device=shares.device)[:, None]).squeeze(-1).tolist()
+    best = shares.topk(min(alternatives, shares.shape[-1]), -1)
+    each = zip(tokens, own, best.indices.tolist(), best.values.tolist(), strict=True)
+    return [Score(token, score, tuple(zip(places, values, strict=True))) for token, score, places, values in each]
 
 
 class Batch:
@@ -41,9 +65,13 @@ class Batch:
 
         self.weights = weights
         self.rows = rows
-        known = [weights.prefixes.find(row.adapter, row.ids) for row in rows]
+        # what is to be scored has to be read
+        known = [(0, None) if row.echo else weights.prefixes.find(row.adapter, row.ids) for row in rows]
+        self._part = max(SCORED // len(rows), 16) if any(row.echo for row in rows) else PART
         for row, (length, _) in zip(rows, known, strict=True):
             row.cached = length
+            if row.echo:
+                row.scores = []  # one that is tried again is read, and scored, from its beginning
         self._read = max(row.cached for row in rows)  # columns that the cache holds
         fresh = max(len(row.ids) - row.cached for row in rows)
         # each row: padding, what is known of it, padding, what is to be read
@@ -93,20 +121,37 @@ class Batch:
         import torch
 
         with torch.inference_mode():
-            stop = min(self._read + PART, self._ids.shape[1])
+            start, stop = self._read, min(self._read + self._part, self._ids.shape[1])
+            reading = start + 1 < self._ids.shape[1] and any(row.echo for row in self.rows)
             logits = self.weights.logits(
                 self._ids[:, self._read : stop],
                 self._mask[:, :stop],
                 self._positions[:, self._read : stop],
                 self._cache,
                 [row.adapter for row in self.rows],
+                every=reading,
             )
             self._read = stop
+            if reading:
+                self._score_read(logits, start)
+                logits = logits[:, -1]
             if stop < self._ids.shape[1]:
                 return None
             tokens = choose(logits, [row.sampling for row in self.rows], [row.draw for row in self.rows])
+            for row, token, given in zip(self.rows, tokens, logits, strict=True):
+                if row.scored is not None and token is not None:
+                    row.scores += scores(given[None], [token], row.scored)
             self._append([0 if token is None else token for token in tokens])
         return tokens
+
+    def _score_read(self, logits: Any, start: int) -> None:
+        """Score the tokens of the prompts that follow the columns from ``start`` on, whose ``logits`` these are."""
+        width = self._ids.shape[1]
+        for i, row in enumerate(self.rows):
+            # the tokens after the first one, as far as these columns tell of them
+            begin, end = max(start + 1, width - len(row.ids) + 1), min(start + logits.shape[1] + 1, width)
+            if row.echo and row.scored is not None and begin < end:
+                row.scores += scores(logits[i, begin - start - 1 : end - start - 1], self._ids[i, begin:end].tolist(), row.scored)
 
     def _append(self, tokens: list[int]) -> None:
         import torch

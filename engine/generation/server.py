@@ -15,9 +15,9 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from engine.errors import BadInput, TemperError, TryLater
-from engine.generation import completions
+from engine.generation import completions, texts
 from engine.generation.answer_sets import AnswerSets
-from engine.generation.answers import Answer, Sampling, checked_messages
+from engine.generation.answers import Answer, Prompt, Sampling, checked_messages
 from engine.generation.guard import LARGEST_BODY, Guard, refusal
 from engine.generation.preview import Previews
 from engine.generation.problems import worded
@@ -46,6 +46,7 @@ class Routes:
             Route("/health", self.health),
             Route("/v1/models", self.list_models),
             Route("/v1/chat/completions", self.complete, methods=["POST"]),
+            Route("/v1/completions", self.go_on, methods=["POST"]),
             Route("/answers", self.start, methods=["POST"]),
             Route("/answers/{name}", self.look),
             Route("/answers/{name}/stop", self.stop, methods=["POST"]),
@@ -71,9 +72,9 @@ class Routes:
     async def complete(self, request: Request) -> Response:
         """A chat completion, whole or as a stream of server-sent events. A client that leaves ends its answer."""
         asked = completions.Request.checked(await _body(request))
-        ticket = Ticket(Voice.find(self._home, asked.model), asked.messages, asked.sampling)
+        ticket = Ticket(Voice.find(self._home, asked.model), asked.prompt, asked.sampling)
         self._speaker.submit([ticket])
-        completion = completions.Completion(asked)
+        completion = completions.Completion(asked, ticket)
         answers = changes(ticket)
         async with _watched(request, ticket):
             # a stream is opened once the model speaks: until then an error can still have a status of its own
@@ -85,6 +86,23 @@ class Routes:
         if asked.stream:
             return Streamed(ticket, changes(ticket), completion)
         return JSONResponse(completion.whole(ticket.answer))
+
+    async def go_on(self, request: Request) -> Response:
+        """Completions of texts or tokens, with the scores of what is read and said where these are asked for."""
+        asked = texts.Request.checked(await _body(request))
+        voice = Voice.find(self._home, asked.model)
+        tickets = [Ticket(voice, prompt, asked.sampling) for prompt in asked.prompts]
+        self._speaker.submit(tickets)
+        if asked.stream:
+            return Streamed(tickets[0], changes(tickets[0]), texts.Completion(asked, tickets))
+        async with _watched(request, *tickets):
+            for ticket in tickets:
+                async for _ in changes(ticket):
+                    continue
+        failed = next((ticket.problem for ticket in tickets if ticket.problem is not None), None)
+        if failed is not None:
+            return JSONResponse(completions.error(failed), failed.status)
+        return JSONResponse(texts.Completion(asked, tickets).whole())
 
     async def start(self, request: Request) -> Response:
         """Ask several models, all the same or each its own conversation; one that cannot be asked is a failed answer."""
@@ -110,9 +128,9 @@ class Routes:
         self._speaker.submit([entry for entry in entries if isinstance(entry, Ticket)])
         return JSONResponse({"id": name})
 
-    def _entry(self, model: str, messages: list[dict[str, str]], sampling: Sampling) -> Ticket | Answer:
+    def _entry(self, model: str, messages: list[dict[str, Any]], sampling: Sampling) -> Ticket | Answer:
         try:
-            return Ticket(Voice.find(self._home, model), messages, sampling)
+            return Ticket(Voice.find(self._home, model), Prompt(messages), sampling)
         except TemperError as problem:
             return Answer(model, status="failed", error=str(problem), sampling=sampling)
 
@@ -168,13 +186,14 @@ async def changes(ticket: Ticket) -> AsyncIterator[Answer]:
 
 
 @asynccontextmanager
-async def _watched(request: Request, ticket: Ticket) -> AsyncIterator[None]:
-    """Ends the answer when the client leaves meanwhile."""
+async def _watched(request: Request, *tickets: Ticket) -> AsyncIterator[None]:
+    """Ends the answers when the client leaves meanwhile."""
 
     async def watch() -> None:
         while (await request.receive())["type"] != "http.disconnect":
             continue
-        ticket.cancel()
+        for ticket in tickets:
+            ticket.cancel()
 
     watching = asyncio.create_task(watch())
     try:
@@ -186,7 +205,9 @@ async def _watched(request: Request, ticket: Ticket) -> AsyncIterator[None]:
 class Streamed(StreamingResponse):
     """The answer as server-sent events. Left by a client that is gone, even before the first, it ends the answer."""
 
-    def __init__(self, ticket: Ticket, answers: AsyncIterator[Answer], completion: completions.Completion) -> None:
+    def __init__(
+        self, ticket: Ticket, answers: AsyncIterator[Answer], completion: completions.Completion | texts.Completion
+    ) -> None:
         pieces = _stream(ticket, answers, completion)
         super().__init__(pieces, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
         self._ticket = ticket
@@ -198,7 +219,9 @@ class Streamed(StreamingResponse):
             self._ticket.cancel()
 
 
-async def _stream(ticket: Ticket, answers: AsyncIterator[Answer], completion: completions.Completion) -> AsyncIterator[str]:
+async def _stream(
+    ticket: Ticket, answers: AsyncIterator[Answer], completion: completions.Completion | texts.Completion
+) -> AsyncIterator[str]:
     sent, answer = 0, ticket.answer
     yield completion.piece(answer, "", first=True)
     while True:

@@ -10,10 +10,11 @@ import time
 import traceback
 from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import Any
 
 from engine.errors import BadInput, TryLater
 from engine.generation import batch as batches
-from engine.generation.answers import Released
+from engine.generation.answers import Prompt, Released
 from engine.generation.decoding import Batch, Row
 from engine.generation.problems import NoMemory, TooLong, is_out_of_memory, worded
 from engine.generation.shelf import SPARE, Shelf, free_memory
@@ -24,6 +25,19 @@ CLOSING = 5.0  # seconds that the last step may take
 WINDOW = 0.03  # seconds that a request waits for others to start with
 FORESIGHT = 2048  # tokens of an answer that memory is counted for before it begins; few come to more
 MOST_ROWS = 32  # that speak at once; more wait for their turn
+
+
+def _tokens(tokenizer: Any, prompt: Prompt) -> list[int]:
+    """A prompt as the tokens that are gone on from. BadInput where it is empty."""
+    if prompt.ids is not None:
+        ids = list(prompt.ids)
+    elif prompt.text is not None:
+        ids = tokenizer(prompt.text)["input_ids"]
+    else:
+        ids = batches.encode(tokenizer, prompt.messages, list(prompt.tools) or None)
+    if not ids:
+        raise BadInput("The prompt is empty: there is nothing to go on from.")
+    return ids
 
 
 @dataclass
@@ -149,7 +163,7 @@ class Speaker:
             self._asked, self._waiting = self._waiting, []
         rest: list[Ticket] = []
         found: dict[tuple[str, str], Weights | str | Exception] = {}
-        groups: dict[Weights, list[Ticket]] = {}
+        groups: dict[tuple[Weights, bool], list[Ticket]] = {}
         free = MOST_ROWS - sum(len(s.tickets) for s in self._live)
         lonely = any(t.alone for s in self._live for t in s.tickets)
         for ticket in self._asked:
@@ -172,8 +186,8 @@ class Speaker:
                 self._begin(weights, [ticket], rest)
             else:
                 free -= 1
-                groups.setdefault(weights, []).append(ticket)
-        for weights, tickets in groups.items():
+                groups.setdefault((weights, ticket.prompt.echo), []).append(ticket)
+        for (weights, _), tickets in groups.items():
             self._begin(weights, tickets, rest)
         with self._changed:
             self._asked, self._waiting = [], rest + self._waiting
@@ -230,7 +244,7 @@ class Speaker:
                 raise TryLater(f"The weights of {ticket.voice.model.name} were changed on the disk during the answer. Ask again.")
             ticket.row.adapter = attached.name
             return ticket.row
-        prompt = batches.encode(attached.tokenizer, ticket.messages)
+        prompt = _tokens(attached.tokenizer, ticket.prompt)
         if max(prompt, default=0) >= weights.vocabulary:
             raise BadInput(
                 f"The tokenizer of {ticket.voice.model.name} has a token {max(prompt)}, and {weights.name} knows {weights.vocabulary}. "
@@ -245,7 +259,7 @@ class Speaker:
         sampling = ticket.answer.sampling
         room = min(sampling.max_tokens, context - len(prompt))
         ends = batches.end_tokens(weights.model, attached.tokenizer)
-        row = Row(prompt, attached.name, sampling)
+        row = Row(prompt, attached.name, sampling, ticket.prompt.scores, ticket.prompt.echo)
         ticket.prepare(attached, weights.dtype, row, room, ends)
         return row
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from engine.generation.answers import Answer, Sampling
+from engine.generation.answers import Answer, Prompt, Sampling
 from engine.generation.decoding import Row
 from engine.generation.problems import Problem
 from engine.generation.text import Text
@@ -16,9 +16,9 @@ from engine.generation.weights import Attached, Voice
 class Ticket:
     """An answer that was asked for. ``answer`` is replaced as a whole at every change, so a reader never sees half of one."""
 
-    def __init__(self, voice: Voice, messages: list[dict[str, str]], sampling: Sampling) -> None:
+    def __init__(self, voice: Voice, prompt: Prompt, sampling: Sampling) -> None:
         self.voice = voice
-        self.messages = messages
+        self.prompt = prompt
         self.at = time.monotonic()
         self.cancelled = False
         # failed once beside others: tried again by itself, so that only the one that is to blame fails
@@ -26,6 +26,7 @@ class Ticket:
         self.row: Row | None = None
         self.room = 0  # tokens that the answer may have
         self.problem: Problem | None = None
+        self.tokenizer: Any = None  # once the prompt is read
         adapter = voice.model.name if voice.adapter else None
         self.answer = Answer(voice.model.name, adapter, base=voice.base.name, sampling=sampling)
         self._spoken: Text | None = None
@@ -56,7 +57,7 @@ class Ticket:
 
     def prepare(self, attached: Attached, dtype: str, row: Row, room: int, ends: frozenset[int]) -> None:
         """Take the row that will speak, with room for that many tokens."""
-        self.row, self.room, self._ends = row, room, ends
+        self.row, self.room, self._ends, self.tokenizer = row, room, ends, attached.tokenizer
         self._spoken = Text(attached.tokenizer, self.answer.sampling.stop)
         self._change(fingerprint=attached.fingerprint, dtype=dtype, prompt_tokens=len(row.ids))
 

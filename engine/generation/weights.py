@@ -264,16 +264,22 @@ class Weights:
     def _name_rows(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         return args, {**kwargs, "adapter_names": self._speaking}
 
-    def logits(self, ids: Any, mask: Any, positions: Any, cache: Any, adapters: list[str]) -> Any:
-        """The logits of the next token of each row, (rows, vocabulary), float32. The cache grows by ``ids``."""
+    def logits(self, ids: Any, mask: Any, positions: Any, cache: Any, adapters: list[str], every: bool = False) -> Any:
+        """The logits of the next token of each row, (rows, vocabulary), float32; with ``every`` of the next one after each of
+        ``ids``, (rows, columns, vocabulary). The cache grows by ``ids``."""
         import torch
 
         torch.set_num_threads(1 if self.bytes * ids.numel() < SMALL else self._threads)
         self._speaking = adapters
         out = self.model(
-            input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True, logits_to_keep=1
+            input_ids=ids,
+            attention_mask=mask,
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=0 if every else 1,
         )
-        return out.logits[:, -1].float()
+        return out.logits.float() if every else out.logits[:, -1].float()
 
     def new_cache(self) -> Any:
         """An empty key-value cache for a batch."""

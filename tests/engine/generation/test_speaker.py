@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect
 
 from engine.generation import completions
 from engine.generation import speaker as speaking
-from engine.generation.answers import Sampling
+from engine.generation.answers import Prompt, Sampling
 from engine.generation.server import Streamed, changes
 from engine.generation.speaker import Speaker
 from engine.generation.tickets import Ticket
@@ -29,7 +29,7 @@ def speaker() -> Iterator[Speaker]:
 
 
 def ticket(world: World, name: str, tokens: int = 25, **sampling: Any) -> Ticket:
-    return Ticket(Voice.find(world.home, name), QUESTION, Sampling(max_tokens=tokens, **sampling))
+    return Ticket(Voice.find(world.home, name), Prompt(QUESTION), Sampling(max_tokens=tokens, **sampling))
 
 
 def wait(tickets: list[Ticket], seconds: float = 60) -> None:
@@ -143,7 +143,7 @@ def test_a_stop_that_comes_while_the_others_are_looked_at_is_not_lost(speaker: S
         def cancelled(self, value: bool) -> None:
             self.stop = value
 
-    asked = Late(Voice.find(world.home, "endless"), QUESTION, Sampling(max_tokens=90_000))
+    asked = Late(Voice.find(world.home, "endless"), Prompt(QUESTION), Sampling(max_tokens=90_000))
     speaker.submit([asked])
     wait([asked], 30)
     assert asked.answer.status == "stopped"
@@ -166,7 +166,8 @@ def test_a_fault_while_answers_are_admitted_is_told_to_each(
 
 def test_a_client_gone_before_the_first_event_ends_its_answer(world: World) -> None:
     asked = ticket(world, "endless", 90_000)
-    completion = completions.Completion(completions.Request.checked({"model": "endless", "messages": QUESTION, "stream": True}))
+    request = completions.Request.checked({"model": "endless", "messages": QUESTION, "stream": True})
+    completion = completions.Completion(request, asked)
 
     async def leave() -> None:
         async def receive() -> dict[str, Any]:
