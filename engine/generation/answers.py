@@ -98,6 +98,7 @@ class Answer:
     waited: float = 0.0
     waiting_for: str = ""  # in words, while queued
     sampling: Sampling = Sampling()
+    differs: float | None = None  # an adapter from its base, in nats a token on a fixed text
     cached_tokens: int | None = 0  # of the prompt, not read again; None where these weights' cache cannot be kept
 
     @property

@@ -150,6 +150,7 @@ class Completion:
             "adapter": answer.adapter,
             "fingerprint": answer.fingerprint,
             "dtype": answer.dtype,
+            "differs": answer.differs,
             "seed": answer.sampling.seed,
         }
         return {

@@ -18,6 +18,7 @@ from engine.errors import BadInput, NotFound, TemperError, TryLater
 from engine.generation import ask
 from engine.generation.answers import Answer, Sampling
 from storage import db, files
+from storage import models as registered
 from storage.home import Home
 
 FOLDER = "conversations"
@@ -36,6 +37,7 @@ class Turn:
     answers: tuple[Answer, ...] = ()  # as they stand now, in the order of the models
     problem: str | None = None  # why nothing could be asked
     id: str = ""  # what the host knows the prompt by; "" in a file of an earlier version
+    expected: tuple[str, ...] = ()  # fingerprints of the models as they were registered when they were asked
 
     @property
     def ended(self) -> bool:
@@ -110,6 +112,7 @@ def send(home: Home, name: str) -> Conversation:
     try:
         told = replace(
             turn,
+            expected=tuple(_registered(home, model) for model in conversation.models),
             answer_set=ask.start(
                 home, conversation.models, [before.messages(place, turn.prompt) for place in range(len(conversation.models))],
                 seed=chosen.seed, temperature=chosen.temperature, top_p=chosen.top_p, max_tokens=chosen.max_tokens,
@@ -172,14 +175,30 @@ def read(home: Home, name: str) -> Conversation:
 def _turn(body: Mapping[str, Any]) -> Turn:
     sampling = Sampling(**{**body["sampling"], "stop": tuple(body["sampling"]["stop"])})
     answers = tuple(Answer.parse(answer) for answer in body["answers"])
-    return Turn(**{**body, "sampling": sampling, "answers": answers})
+    return Turn(**{**body, "sampling": sampling, "answers": answers, "expected": tuple(body.get("expected", ()))})
 
 
 def _fetch(home: Home, models: Sequence[str], turn: Turn) -> tuple[Answer, ...]:
     try:
-        return tuple(ask.look(home, turn.answer_set))
+        return tuple(map(_proven, ask.look(home, turn.answer_set), turn.expected or [""] * len(models)))
     except NotFound as problem:  # the host was started anew meanwhile
         return tuple(Answer(model, status="failed", error=str(problem), sampling=turn.sampling) for model in models)
+
+
+def _registered(home: Home, model: str) -> str:
+    found = registered.find(home, model)
+    return found.fingerprint if found is not None else ""
+
+
+def _proven(answer: Answer, expected: str) -> Answer:
+    """The answer, if the weights that spoke are those that were asked; else none of its text."""
+    if not expected or answer.fingerprint in ("", expected):
+        return answer
+    told = (
+        f"This answer is withheld: other weights than those of {answer.model} gave it (fingerprint {answer.fingerprint[:12]}, and "
+        f"{answer.model} was registered as {expected[:12]}). Its files were changed on the disk: register them as a model of their own."
+    )
+    return replace(answer, text="", status="failed" if answer.ended else answer.status, error=told)
 
 
 def _folder(home: Home) -> Path:

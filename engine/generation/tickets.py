@@ -59,7 +59,7 @@ class Ticket:
         """Take the row that will speak, with room for that many tokens."""
         self.row, self.room, self._ends, self.tokenizer = row, room, ends, attached.tokenizer
         self._spoken = Text(attached.tokenizer, self.answer.sampling.stop)
-        self._change(fingerprint=attached.fingerprint, dtype=dtype, prompt_tokens=len(row.ids))
+        self._change(fingerprint=attached.fingerprint, dtype=dtype, prompt_tokens=len(row.ids), differs=attached.differs)
 
     def begin(self, keeps: bool) -> None:
         """Say that the model reads the prompt now, and how much of it it knows; one that ``keeps`` nothing reads it all anew."""

@@ -5,6 +5,7 @@ import json
 import threading
 import time
 from collections.abc import Set
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,11 @@ SMALL = 80_000_000
 MOST_ADAPTERS = 8  # on a base; more only while more of them speak
 _importing = threading.Lock()
 BASE = "__base__"  # PEFT's word for a row without an adapter
+# what every adapter and its base are asked once, to see that they differ
+PROBE = (
+    "What is 12 plus 30? It is 42. Write a short letter to a friend, in two sentences, and thank them for the book. "
+    'Dear Ann, I have read it twice. {"name": "Ann", "read": true}'
+)
 # what an adapter may carry beside plain low-rank matrices; PEFT cannot mix these with other rows in one batch
 UNMIXABLE = (
     "use_dora", "modules_to_save", "target_parameters", "layer_replication", "trainable_token_indices",
@@ -63,12 +69,16 @@ class Voice:
 
 @dataclass(frozen=True)
 class Attached:
-    """A voice that is ready to speak: its row name in PEFT, its tokenizer and what proves it."""
+    """A voice that is ready to speak: its row name in PEFT, its tokenizer and what proves it.
+
+    ``differs`` is how far an adapter's next tokens lie from its base's on PROBE, in nats a token; None where there is no adapter.
+    """
 
     name: str
     tokenizer: Any
     fingerprint: str
     signature: prints.Signature
+    differs: float | None = None
 
 
 def adapter_configuration(adapter: Path) -> dict[str, Any]:
@@ -182,18 +192,36 @@ class Weights:
         return attached
 
     def _ready(self, voice: Voice, now: prints.Signature) -> Attached:
-        base, adapter, name = Path(voice.base.path), voice.adapter, BASE
+        base, adapter, name, differs = Path(voice.base.path), voice.adapter, BASE, None
         if adapter is not None:
             name = f"adapter{next(self._numbers)}"
             self._put_in(name, adapter, alone=voice.alone is not None)
             self.bytes = self._count()
+            differs = self._probe(name, alone=voice.alone is not None)
         where = prints.tokenizer_folder(base, adapter)
         return Attached(
             name=name,
             tokenizer=self.tokenizer if where == base else loading.load_tokenizer(where),
             fingerprint=prints.fingerprint(base, adapter, prints.template_of(base, adapter).text, voice.model.dtype),
             signature=now,
+            differs=differs,
         )
+
+    def _probe(self, name: str, alone: bool) -> float:
+        """How far an adapter that was put in lies from the base, as it speaks: 0 says that it changes nothing."""
+        import torch
+
+        ids = torch.tensor([self.tokenizer(PROBE)["input_ids"]], device=self.device)
+        mask, positions = torch.ones_like(ids), torch.arange(ids.shape[1], device=self.device)[None]
+
+        def shares(adapter: str) -> Any:
+            return self.logits(ids, mask, positions, self.new_cache(), [adapter], every=True)[0].log_softmax(-1)
+
+        with torch.inference_mode():
+            tuned = shares(name)
+            with self._peft.disable_adapter() if alone else nullcontext():
+                base = shares(BASE)
+            return float((tuned.exp() * (tuned - base)).sum(-1).mean().clamp(min=0))
 
     def _drop_idle(self, needed: Set[str]) -> None:
         """Delete the adapters whose files were changed and, beyond the most that stay, those that rested longest."""

@@ -17,7 +17,7 @@ from engine.generation.conversations import Conversation
 from engine.jobs import processes
 from storage import files
 from storage.home import Home
-from tests.engine.generation.small_models import World
+from tests.engine.generation.small_models import World, make_adapter
 
 SHORT = Sampling(max_tokens=6)
 PROMPT = "When does the ferry to Oster leave?"
@@ -154,3 +154,14 @@ def test_a_name_from_an_address_reaches_conversations_only(name: str, world: Wor
 def test_a_prompt_has_a_length(prompt: str, world: World) -> None:
     with pytest.raises(BadInput, match="characters"):
         conversations.add(world.home, conversations.begin(["base"]), prompt, SHORT)
+
+
+def test_an_answer_of_other_weights_than_were_asked_is_withheld(world: World, address: Address) -> None:
+    model = world.adapter("swapped", 21)
+    make_adapter(Path(world.model("base").path), Path(model.path), 22)  # another one takes its place on the disk
+    seen = answered(world, conversations.add(world.home, conversations.begin(["base", "swapped"]), PROMPT, SHORT))
+    right, wrong = seen.turns[0].answers
+    assert (right.status, right.fingerprint) == ("done", world.model("base").fingerprint) and right.text
+    assert (wrong.status, wrong.text) == ("failed", "") and wrong.error is not None
+    assert "withheld" in wrong.error and model.fingerprint[:12] in wrong.error and wrong.fingerprint[:12] in wrong.error
+    assert conversations.read(world.home, seen.id) == seen

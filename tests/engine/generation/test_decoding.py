@@ -10,7 +10,7 @@ from engine.generation import batch as batches
 from engine.generation import decoding
 from engine.generation.answers import Sampling
 from engine.generation.decoding import Batch, Row
-from engine.generation.weights import Voice, Weights
+from engine.generation.weights import PROBE, Voice, Weights
 from engine.methods import loading
 from tests.engine.generation.small_models import QUESTION, World, make_base
 
@@ -126,3 +126,30 @@ def test_an_adapter_that_cannot_be_mixed_gets_a_base_of_its_own_and_speaks_right
     weights, (name,) = prepare(world, "dora")
     short, _ = prompts(world)
     assert run(weights, [Row(list(short), name, Sampling())], 20)[0] == alone(world, "dora", short, 20)
+
+
+def plainly(world: World, name: str, ids: list[int]) -> Any:
+    """The log-probabilities of the token after each of ``ids``, without cache, padding or batch."""
+    import torch
+    from peft import PeftModel
+
+    base, adapter = registry.places(world.home, world.model(name))
+    model: Any = loading.load_model(base, "float32").eval()
+    if adapter is not None:
+        model = PeftModel.from_pretrained(model, str(adapter)).eval()
+    with torch.inference_mode():
+        return model(input_ids=torch.tensor([ids])).logits[0].log_softmax(-1)
+
+
+def test_the_probe_tells_how_far_each_adapter_lies_from_its_base(world: World) -> None:
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    file = Path(world.adapter("nothing", 1).path) / "adapter_model.safetensors"
+    save_file({n: torch.zeros_like(t) if "lora_B" in n else t for n, t in load_file(file).items()}, file)
+    for name in ("left", "dora", "nothing", "base"):
+        weights, _ = prepare(world, name)
+        differs = weights.attach(Voice.find(world.home, name)).differs
+        tuned, base = (plainly(world, each, weights.tokenizer(PROBE)["input_ids"]) for each in (name, "base"))
+        expected = float((tuned.exp() * (tuned - base)).sum(-1).mean())
+        assert differs == (pytest.approx(expected, rel=1e-3) if name in ("left", "dora") else {"nothing": 0, "base": None}[name])

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from engine import registry
 from engine.generation import batch as batches
 from engine.generation.answers import Address
 from engine.methods import loading
 from tests.engine.generation.asking import client, complete
 from tests.engine.generation.small_models import QUESTION, World
+from tests.engine.generation.test_decoding import plainly, prepare
 
 TEXT = "Mara keeps a bakery beside the old bridge in Tell."
 
@@ -19,19 +19,6 @@ TEXT = "Mara keeps a bakery beside the old bridge in Tell."
 def post(address: Address, **body: Any) -> Any:
     with client(address) as asking:
         return asking.post("/v1/completions", json={"temperature": 0, **body})
-
-
-def shares(world: World, name: str, ids: list[int]) -> Any:
-    """The log-probabilities of the token after each of ``ids``, without cache or batch."""
-    import torch
-    from peft import PeftModel
-
-    base, adapter = registry.places(world.home, world.model(name))
-    model: Any = loading.load_model(base, "float32").eval()
-    if adapter is not None:
-        model = PeftModel.from_pretrained(model, str(adapter)).eval()
-    with torch.inference_mode():
-        return model(input_ids=torch.tensor([ids])).logits[0].log_softmax(-1)
 
 
 def test_each_token_said_has_its_score_and_the_likeliest_beside_it(world: World, address: Address) -> None:
@@ -43,7 +30,7 @@ def test_each_token_said_has_its_score_and_the_likeliest_beside_it(world: World,
         assert len(told) == body["usage"]["completion_tokens"]
         ids = list(prompt)
         for each in told:
-            expected = shares(world, name, ids)[-1]
+            expected = plainly(world, name, ids)[-1]
             best = expected.topk(3)
             assert [top["logprob"] for top in each["top_logprobs"]] == pytest.approx(best.values.tolist(), abs=1e-4)
             assert [top["token"] for top in each["top_logprobs"]] == [tokenizer.decode([i]) for i in best.indices.tolist()]
@@ -71,7 +58,7 @@ def test_what_is_read_is_scored_as_evaluation_suites_ask_for_it(world: World, ad
         body = post(address, model=name, prompt=texts, max_tokens=1, logprobs=2, echo=True, seed=1).json()
         assert [choice["index"] for choice in body["choices"]] == [0, 1, 2]
         for ids, choice in zip(texts, body["choices"], strict=True):
-            told, expected = choice["logprobs"], shares(world, name, ids)
+            told, expected = choice["logprobs"], plainly(world, name, ids)
             wanted = [float(expected[i, token]) for i, token in enumerate(ids[1:])]
             assert told["token_logprobs"][0] is None and told["top_logprobs"][0] is None
             assert told["token_logprobs"][1 : len(ids)] == pytest.approx(wanted, abs=1e-4)
@@ -89,7 +76,6 @@ def test_a_long_prompt_that_is_read_in_parts_is_scored_the_same(
 ) -> None:
     from engine.generation import decoding
     from engine.generation.answers import Sampling
-    from tests.engine.generation.test_decoding import prepare
 
     weights, (left,) = prepare(world, "left")
     tokenizer = loading.load_tokenizer(world.model("base").path)
@@ -100,7 +86,7 @@ def test_a_long_prompt_that_is_read_in_parts_is_scored_the_same(
     while batch.step() is None:
         continue
     for ids, row in zip(asked, rows, strict=True):
-        expected = shares(world, "left", ids)
+        expected = plainly(world, "left", ids)
         assert [score.token for score in row.scores[:-1]] == ids[1:]
         assert [s.logprob for s in row.scores[:-1]] == pytest.approx(
             [float(expected[i, t]) for i, t in enumerate(ids[1:])], abs=1e-4
