@@ -54,9 +54,14 @@ class Labeller:
 
 @dataclass(frozen=True)
 class Judged:
-    """A judge beside the people: how often it says what they say, agreement beyond chance, and whether it is as sure as it is right."""
+    """A judge beside the people: how often it says what they say, agreement beyond chance, and whether it is as sure as it is right.
+
+    Of ``votes`` replies ``unread`` named neither answer nor a tie.
+    """
 
     name: str
+    votes: int
+    unread: int
     right: Interval | None
     kappa: Agreement
     calibration: Calibration | None
@@ -240,7 +245,8 @@ def _judged(name: str, votes: Sequence[Vote], counted: Mapping[int, Sequence[Vot
         if vote.preference is not None and said in WINNERS
     ]
     kappa = agreement.cohen([vote.choice for vote, _ in met], [said for _, said in met])
-    return Judged(name, right, kappa, calibrated(sure) if sure else None)
+    replies = [vote.choice for vote in votes if vote.labeller == name and vote.kind == "judge" and vote.round == 0]
+    return Judged(name, len(replies), replies.count("skip"), right, kappa, calibrated(sure) if sure else None)
 
 
 def _right(preference: float, said: str) -> float:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from engine.errors import TemperError
 from engine.preferences import projects
-from pages.parts import inert, messages
+from pages.parts import inert, messages, words
 from storage import preferences
 from storage.home import Home
 from storage.records import Project
@@ -54,8 +54,8 @@ def choose(home: Home, found: Sequence[Project]) -> Project | None:
 
 
 def _described(home: Home, project: Project) -> str:
-    counts = preferences.counts(home, project.id)
-    return f"{inert.plain(project.name, 60)}  ·  {counts.done:,} of {counts.asked:,} pairs labelled"
+    # only what does not change while somebody labels: this part of the page is not drawn anew then
+    return f"{inert.plain(project.name, 60)}  ·  {words.plural(preferences.counts(home, project.id).pairs, 'pair')}"
 
 
 def turn() -> None:

@@ -16,7 +16,7 @@ from storage.home import Home
 from storage.preferences import DECIDING
 from storage.records import Pair, Project, Vote
 
-ALL, DISPUTED, GOLD, OPEN = "All", "To decide", "Known answers", "Not labelled yet"
+ALL, DISPUTED, GOLD, OPEN = "All", "To decide", "Known answers", "Not finished"
 SHOWN = 500  # rows of the table
 CALLED = {"first": "Answer 1", "second": "Answer 2", "tie": "Tie", "bad": "Both bad", "skip": "Skipped"}
 
@@ -82,7 +82,10 @@ def table(pairs: list[Pair], votes: list[Vote], only: str) -> Pair | None:
     state = st.dataframe(
         frame, hide_index=True, height=min(420, 38 + 35 * len(pairs)), on_select="rerun", selection_mode="single-row",
         key=f"labels_pairs_{only}_{len(pairs)}", alt="Pairs with their votes",
-        column_config={"Pair": st.column_config.NumberColumn(width="small", format="%d")},
+        column_config={
+            "Pair": st.column_config.NumberColumn(width="small", format="%d"), "Prompt": st.column_config.TextColumn(width=250),
+            "Answer 1": st.column_config.TextColumn(width=170), "Answer 2": st.column_config.TextColumn(width=170),
+        },
     )  # fmt: skip
     rows = state["selection"]["rows"]
     if not rows:

@@ -165,8 +165,13 @@ def _kappas(seen: Report) -> None:
 def _judges(judges: Sequence[Judged]) -> None:
     for judge in judges:
         st.subheader(f"{inert.plain(judge.name, 60)}, a judge", anchor=False)
+        if judge.unread:
+            st.caption(
+                f"{words.count(judge.unread)} of its {words.plural(judge.votes, 'reply', 'replies')} could not be read as a verdict."
+            )
         if judge.right is None:
-            st.caption("People have not labelled the pairs that it judged yet.")
+            if judge.unread < judge.votes:
+                st.caption("People have not labelled the pairs that it judged yet.")
             continue
         kappa = f"{judge.kappa.value:.2f}" if judge.kappa.value is not None else f"not defined: {judge.kappa.why}"
         st.markdown(f"It says what people say on **{words.score(judge.right)}** of pairs; Cohen's kappa with them is {kappa}.")

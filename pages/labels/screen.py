@@ -88,8 +88,9 @@ def _bar(home: Home, project: Project, labeller: str, shown: Sequence[Shown]) ->
         with st.container(horizontal=True, vertical_alignment="center", width="content"):
             st.markdown(
                 f":material/person: **{inert.plain(labeller, 60)}**, {words.plural(own, 'vote')}  ·  "
-                f"{words.count(counts.done)} of {words.plural(counts.asked, 'pair')} labelled",
+                f"{words.count(counts.done)} of {words.plural(counts.asked, 'pair')} finished",
                 width="content",
+                help="A pair is finished when as many people have labelled it as the project asks for",
             )
             st.button(
                 "Undo · Z", icon=":material/undo:", key="labels_undo", type="tertiary", disabled=not left, on_click=undo,
