@@ -6,9 +6,9 @@ Every answer has the same length, since the output rows of the tokens that end o
 import shutil
 import statistics
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -47,10 +47,11 @@ def weights(folder: Path, shape: dict[str, int] | None = None) -> Path:
     shutil.copytree(pocket, folder)
     if shape is not None:
         torch.manual_seed(0)
-        config = Qwen3Config(**shape, tie_word_embeddings=True, eos_token_id=[0, 2], pad_token_id=0, initializer_range=0.05)
+        more: dict[str, Any] = {"tie_word_embeddings": True, "eos_token_id": [0, 2], "pad_token_id": 0, "initializer_range": 0.05}
+        model: Any = Qwen3ForCausalLM(Qwen3Config(**shape, **more))
         for old in folder.glob("*.safetensors"):
             old.unlink()
-        Qwen3ForCausalLM(config).to(torch.bfloat16).save_pretrained(str(folder))
+        model.to(torch.bfloat16).save_pretrained(str(folder))
     file = folder / "model.safetensors"
     tensors = load_file(file)
     tensors["model.embed_tokens.weight"][[0, 2]] = 0
@@ -110,31 +111,34 @@ def mixed() -> None:
 
 def clients() -> None:
     """Sixteen clients at once against one after another: at least three times as many tokens a second."""
-    with hosted() as home:
-        address = ask.ensure(home)
+    with hosted() as home, asking(home) as client:
         ratios = []
         for round in range(timing.ROUNDS):
-            alone = sum(timed(address, f"{i} {round} {PROMPTS[i % 3]}") for i in range(CLIENTS))
+            alone = sum(timed(client, f"{i} {round} {PROMPTS[i % 3]}") for i in range(CLIENTS))
             began = time.perf_counter()
-            asking = [threading.Thread(target=timed, args=(address, f"{i} {round}, {PROMPTS[i % 3]}")) for i in range(CLIENTS)]
-            for thread in asking:
-                thread.start()
-            for thread in asking:
-                thread.join()
+            with ThreadPoolExecutor(CLIENTS) as pool:
+                told = [f"{i} {round}, {PROMPTS[i % 3]}" for i in range(CLIENTS)]
+                list(pool.map(timed, [client] * CLIENTS, told))
             ratios.append(alone / (time.perf_counter() - began))
         print(f"Pocket: {CLIENTS} clients at once, throughput x {statistics.median(ratios):.1f} (claimed: at least 3)")
 
 
-def timed(address: Any, prompt: str, tokens: int = TOKENS, model: str = "base", turns: Any = None) -> float:
+@contextmanager
+def asking(home: Home) -> Iterator[httpx.Client]:
+    """A client of the home's host."""
+    address = ask.ensure(home)
+    header = {"Authorization": f"Bearer {address.token}"}
+    with httpx.Client(base_url=address.url, headers=header, timeout=600, trust_env=False) as client:
+        yield client
+
+
+def timed(client: httpx.Client, prompt: str, tokens: int = TOKENS, model: str = "base") -> float:
     """Seconds of a completion as a client sees it."""
-    body = {"model": model, "temperature": 0, "max_tokens": tokens, "messages": turns or [{"role": "user", "content": prompt}]}
-    with httpx.Client(
-        base_url=address.url, headers={"Authorization": f"Bearer {address.token}"}, timeout=600, trust_env=False
-    ) as client:
-        began = time.perf_counter()
-        answer = client.post("/v1/chat/completions", json=body)
-        answer.raise_for_status()
-        return time.perf_counter() - began
+    body = {"model": model, "temperature": 0, "max_tokens": tokens, "messages": [{"role": "user", "content": prompt}]}
+    began = time.perf_counter()
+    answer = client.post("/v1/chat/completions", json=body)
+    answer.raise_for_status()
+    return time.perf_counter() - began
 
 
 def turns() -> None:
@@ -142,20 +146,24 @@ def turns() -> None:
     for name, shape in (("Pocket's shape", SMALL), ("0.25B", QUARTER)):
         with hosted(shape) as home:
             took: dict[int, list[float]] = {100: [], 4000: []}
+            each = answered(home, ["base"], PROMPTS[0], 1)[0].prompt_tokens
             for round in range(timing.ROUNDS):
                 for length, times in took.items():
-                    history = [{"role": "user", "content": f"{round} " + PROMPTS[0] * (length * 4 // len(PROMPTS[0]))}]
-                    said = ask.answers(home, ["base"], history, max_tokens=2)[0]
-                    history += [{"role": "assistant", "content": said.text}, {"role": "user", "content": "And then?"}]
-                    answer = ask.answers(home, ["base"], history, max_tokens=2)[0]
-                    fresh = answer.prompt_tokens - (answer.cached_tokens or 0)
-                    assert answer.first_token_seconds is not None
-                    times.append(answer.first_token_seconds)
-                    print(
-                        f"  {answer.prompt_tokens} tokens, {fresh} read: first token after {answer.first_token_seconds * 1000:.1f} ms"
-                    )
+                    times.append(_next_turn(home, f"{round} " + PROMPTS[0] * (length // each)))
             ratio = statistics.median(took[4000]) / statistics.median(took[100])
             print(f"{name}: first token after 4,000 known tokens / after 100: {ratio:.2f} (claimed: at most 1.5)")
+
+
+def _next_turn(home: Home, prompt: str) -> float:
+    """Seconds to the first token of the second turn of a conversation."""
+    turns = [{"role": "user", "content": prompt}]
+    said = ask.answers(home, ["base"], turns, max_tokens=2)[0]
+    turns += [{"role": "assistant", "content": said.text}, {"role": "user", "content": "And then?"}]
+    answer = ask.answers(home, ["base"], turns, max_tokens=2)[0]
+    fresh, first = answer.prompt_tokens - (answer.cached_tokens or 0), answer.first_token_seconds
+    assert first is not None
+    print(f"  {answer.prompt_tokens} tokens, {fresh} read: first token after {first * 1000:.1f} ms")
+    return first
 
 
 if __name__ == "__main__":

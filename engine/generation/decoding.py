@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # tokens of the prompts read at once: between two parts other batches move on and a stop is heard
 PART = 512
+NEVER = -9999.0  # the log-probability of what cannot be said, for which JSON has no infinity
 SCORED = 1024  # tokens of all rows together that are scored at once: each takes logits for the whole vocabulary
 
 
@@ -50,7 +51,7 @@ def scores(logits: Any, tokens: Sequence[int], alternatives: int) -> list[Score]
     """The scores of ``tokens`` by their ``logits`` (tokens, vocabulary)."""
     import torch
 
-    shares = logits.float().log_softmax(-1)
+    shares = logits.float().log_softmax(-1).clamp(min=NEVER)
     own = shares.gather(-1, torch.tensor(tokens, device=shares.device)[:, None]).squeeze(-1).tolist()
     best = shares.topk(min(alternatives, shares.shape[-1]), -1)
     each = zip(tokens, own, best.indices.tolist(), best.values.tolist(), strict=True)
@@ -163,6 +164,42 @@ class Batch:
         # last, when nothing can fail any more: a row has exactly the tokens that were handed out
         for row, token in zip(self.rows, tokens, strict=True):
             row.ids.append(token)
+
+    @property
+    def width(self) -> int:
+        """Columns of the batch, padding included."""
+        return self._ids.shape[1]
+
+    @property
+    def speaks(self) -> bool:
+        """Whether all prompts are read, so that every step adds a token."""
+        return self._read == self.width - 1
+
+    def join(self, other: "Batch") -> None:
+        """Take the rows of another batch over; both speak, and their caches can be cut."""
+        import torch
+        from torch.nn.functional import pad
+
+        width = max(self.width, other.width)
+        fill = [width - batch.width for batch in (self, other)]
+
+        def joined(one: Any, another: Any, behind: tuple[int, ...] = ()) -> Any:
+            return torch.cat([pad(part, (*behind, columns, 0)) for part, columns in zip((one, another), fill, strict=True)])
+
+        with torch.inference_mode():
+            caches = [
+                (joined(own.keys, its.keys, (0, 0)), joined(own.values, its.values, (0, 0)))
+                for own, its in zip(self._cache.layers, other._cache.layers, strict=True)
+            ]
+            told = [
+                joined(*both)
+                for both in ((self._ids, other._ids), (self._mask, other._mask), (self._positions, other._positions))
+            ]
+        # now nothing can fail any more
+        for layer, (keys, values) in zip(self._cache.layers, caches, strict=True):
+            layer.keys, layer.values = keys, values
+        self._ids, self._mask, self._positions = told
+        self._read, self.rows = width - 1, self.rows + other.rows
 
     def keep(self, places: list[int]) -> None:
         """Go on with the rows at these places only."""

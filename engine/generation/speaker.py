@@ -24,6 +24,7 @@ from engine.generation.weights import Weights
 CLOSING = 5.0  # seconds that the last step may take
 WINDOW = 0.03  # seconds that a request waits for others to start with
 FORESIGHT = 2048  # tokens of an answer that memory is counted for before it begins; few come to more
+PADDING = 2.0  # how much wider batches may become by going on as one
 MOST_ROWS = 32  # that speak at once; more wait for their turn
 
 
@@ -116,6 +117,7 @@ class Speaker:
                 for speech in list(self._live):
                     self._step(speech)
                 self._live = [s for s in self._live if s.tickets]
+                self._join()
                 self.shelf.tidy(self._busy)
             except Exception as problem:  # a fault of ours: those it touches are told, and the thread lives on
                 told = worded(problem)
@@ -279,6 +281,21 @@ class Speaker:
         except Exception as problem:
             tickets, speech.tickets = speech.tickets, []
             self._isolate([t for t in tickets if not t.answer.ended], problem)
+
+    def _join(self) -> None:
+        """Let batches of the same weights go on as one, where that is cheaper than a step for each."""
+        first: dict[Weights, Speech] = {}
+        for speech in self._live:
+            if not speech.weights.prefixes.kept or not speech.batch.speaks or any(t.alone for t in speech.tickets):
+                continue
+            into = first.setdefault(speech.weights, speech)
+            rows, width = len(into.tickets) + len(speech.tickets), max(into.batch.width, speech.batch.width)
+            apart = len(into.tickets) * into.batch.width + len(speech.tickets) * speech.batch.width
+            fits = speech.weights.cache_bytes(width + FORESIGHT) * rows < free_memory() * (1 - SPARE)
+            if into is not speech and rows * width <= PADDING * apart and fits:
+                into.batch.join(speech.batch)
+                into.tickets, speech.tickets = into.tickets + speech.tickets, []
+        self._live = [s for s in self._live if s.tickets]
 
     def _hand(self, ticket: Ticket, token: int | None) -> None:
         try:

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 import threading
 import time
 from collections.abc import Set
@@ -207,8 +208,9 @@ class Weights:
             differs=differs,
         )
 
-    def _probe(self, name: str, alone: bool) -> float:
-        """How far an adapter that was put in lies from the base, as it speaks: 0 says that it changes nothing."""
+    def _probe(self, name: str, alone: bool) -> float | None:
+        """How far an adapter that was put in lies from the base, as it speaks: 0 says that it changes nothing, None that its
+        weights give no numbers."""
         import torch
 
         ids = torch.tensor([self.tokenizer(PROBE)["input_ids"]], device=self.device)
@@ -221,7 +223,8 @@ class Weights:
             tuned = shares(name)
             with self._peft.disable_adapter() if alone else nullcontext():
                 base = shares(BASE)
-            return float((tuned.exp() * (tuned - base)).sum(-1).mean().clamp(min=0))
+            differs = float((tuned.exp() * (tuned - base)).sum(-1).mean().clamp(min=0))
+        return differs if math.isfinite(differs) else None
 
     def _drop_idle(self, needed: Set[str]) -> None:
         """Delete the adapters whose files were changed and, beyond the most that stay, those that rested longest."""

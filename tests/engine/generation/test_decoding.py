@@ -109,6 +109,31 @@ def test_rows_leave_without_a_trace_in_those_that_stay(world: World) -> None:
     assert len(rows[0].ids) == len(long) + 5
 
 
+def test_rows_that_go_on_in_one_batch_say_what_they_would_have_said(world: World) -> None:
+    weights, (base, left) = prepare(world, "base", "left")
+    short, long = prompts(world)
+    one = Batch(weights, [Row(list(long), left, Sampling()), Row(list(short), base, Sampling())])
+    assert not one.speaks
+    for _ in range(4):
+        one.step()
+    other = Batch(weights, [Row(list(short), left, Sampling())])
+    for _ in range(11):
+        other.step()
+    assert one.speaks and other.speaks
+    one.join(other)
+    for _ in range(9):
+        one.step()
+    said = [row.ids[len(ids) :] for row, ids in zip(one.rows, (long, short, short), strict=True)]
+    assert said == [alone(world, "left", long, 13), alone(world, "base", short, 13), alone(world, "left", short, 20)]
+    one.keep([2, 0])
+    one.step()
+    assert one.rows[0].ids[len(short) :] == alone(world, "left", short, 21)
+    one.remember(1, 10**12)
+    row = Row([*one.rows[1].ids, *short[:4]], left, Sampling())
+    asked = list(row.ids)
+    assert run(weights, [row], 8)[0] == alone(world, "left", asked, 8) and row.cached == len(asked) - 5
+
+
 def test_a_row_goes_on_in_another_batch_where_it_stood(world: World) -> None:
     weights, (left,) = prepare(world, "left")
     short, _ = prompts(world)

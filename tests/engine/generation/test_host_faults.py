@@ -30,7 +30,6 @@ from tests.engine.generation.small_models import CONTEXT, QUESTION, SENTENCES, W
         ({"messages": [{"role": "user", "content": None}]}, "no text"),
         ({"n": 2}, "n is not supported"),
         ({"tools": [{"type": "function"}]}, "tools"),
-        ({"logprobs": True}, "logprobs"),
         ({"model": 3}, "model"),
     ],
 )
