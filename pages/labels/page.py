@@ -37,7 +37,7 @@ shown = st.segmented_control(
     "View", list(VIEWS), key="labels_view_chosen", required=True, label_visibility="collapsed", on_change=turn,
     format_func=VIEWS.__getitem__,
 )  # fmt: skip
-st.query_params["view"] = shown  # so that pairs that come in do not turn the page
+st.query_params["view"] = str(shown)  # so that pairs that come in do not turn the page
 
 with messages.edge():
     if shown == "label":
