@@ -71,8 +71,7 @@ def _show(home: Home, given: argparse.Namespace) -> int:
 
 def _export(home: Home, given: argparse.Namespace) -> int:
     found = curate.find(home, given.dataset)
-    if given.file.exists():
-        raise BadInput(f"{given.file} is there already, and nothing was written. Name another file, or delete that one first.")
+    output.must_be_new(given.file)
     curate.export(home, found, given.file)
     output.as_json({"dataset": found.title, "rows": found.rows, "file": str(given.file)})
     return 0

@@ -271,8 +271,7 @@ def _decide(home: Home, given: argparse.Namespace) -> int:
 
 
 def _export(home: Home, given: argparse.Namespace) -> int:
-    if given.file.exists():
-        raise BadInput(f"{given.file} is there already, and nothing was written. Name another file, or delete that one first.")
+    output.must_be_new(given.file)
     written = exchange.export(home, projects.find(home, given.project), given.file, given.layout)
     output.as_json({"rows": written, "file": str(given.file)})
     return 0

@@ -7,20 +7,28 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from engine.errors import UnreadableFile
+from engine.errors import BadInput, UnreadableFile
 
 
 def plain(value: Any) -> Any:
-    """Dataclasses as dictionaries, for JSON."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return dataclasses.asdict(value)
-    return value
+    """A dataclass as a dictionary; anything else as it is."""
+    return dataclasses.asdict(value) if dataclasses.is_dataclass(value) and not isinstance(value, type) else value
 
 
 def as_json(value: Any) -> None:
     """Print one JSON document."""
-    body = [plain(v) for v in value] if isinstance(value, list | tuple) else plain(value)
-    print(json.dumps(body, ensure_ascii=False, indent=1, default=str))
+
+    def worded(part: Any) -> Any:
+        told = plain(part)
+        return str(part) if told is part else told
+
+    print(json.dumps(value, ensure_ascii=False, indent=1, default=worded))
+
+
+def must_be_new(file: str | Path) -> None:
+    """BadInput where a file that is to be written is there already."""
+    if Path(file).expanduser().exists():
+        raise BadInput(f"{file} is there already, and nothing was written. Name another file, or delete that one first.")
 
 
 def table(rows: Sequence[Sequence[object]], head: Sequence[str]) -> None:

@@ -83,13 +83,13 @@ def labeller(value: Any, usual: str = "imported") -> str:
 
 def choice(value: Any) -> str:
     """A choice from whatever word stands for it; UnusableRow where none does."""
-    word = _word(str(value))
-    if word not in WORDS:
+    said = word(str(value))
+    if said not in WORDS:
         raise UnusableRow(f"{value!r} is no choice. Known are {', '.join(CALLED)}, and the words that other tools have for them.")
-    return WORDS[word]
+    return WORDS[said]
 
 
-def _word(value: str) -> str:
+def word(value: str) -> str:
     """A word for a choice without what stands before it, as in "Response 1"."""
     word = value.strip().lower()
     for prefix in ("response", "answer", "output", "completion"):
@@ -99,7 +99,7 @@ def _word(value: str) -> str:
 
 def is_choice(value: Any) -> bool:
     """Whether a value is a word for a choice."""
-    return isinstance(value, str) and _word(value) in WORDS
+    return isinstance(value, str) and word(value) in WORDS
 
 
 def number(value: Any, what: str, low: float = -MOST, high: float = MOST) -> float | None:

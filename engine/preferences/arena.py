@@ -1,0 +1,122 @@
+"""Votes between models' answers as battles to rank them by, from a project of labels or from a file in FastChat's form."""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from engine.data import reading
+from engine.errors import BadInput, WrongShape
+from engine.preferences import consensus
+from engine.preferences.ranking import STYLE, Battle
+from engine.preferences.values import WORDS, word
+from storage import files, preferences
+from storage.home import Home
+from storage.records import Pair, Project, Vote
+
+SCORES = {"first": 1.0, "second": 0.0, "tie": 0.5, "bad": 0.5}
+WINNERS = {"first": "model_a", "second": "model_b", "tie": "tie", "bad": "tie (bothbad)"}
+COLUMNS = ("model_a", "model_b", "winner", "judge", "tstamp")
+NOBODY = "not known"
+LOOKS = {
+    "headings": re.compile(r"^\s{0,3}#{1,6}\s", re.MULTILINE),
+    "list items": re.compile(r"^\s*(?:[-*+]|\d+[.)])\s", re.MULTILINE),
+    "bold text": re.compile(r"(\*\*|__)(?=\S).+?\1"),
+}
+
+
+def style(first: str, second: str) -> tuple[float, ...]:
+    """How much more of each of STYLE the first text has: the difference by the sum, from -1 to 1; 0 where neither has any."""
+    told = []
+    for what in STYLE:
+        one, other = (len(text) if what == "length" else len(LOOKS[what].findall(text)) for text in (first, second))
+        told.append((one - other) / (one + other) if one + other else 0.0)
+    return tuple(told)
+
+
+def writers(pair: Pair) -> tuple[str, str] | None:
+    """Which models wrote the two answers; None where that is not known, or it was the same one twice."""
+    names = [str((pair.origin.get(side) or {}).get("name") or NOBODY) for side in ("first", "second")]
+    return None if NOBODY in names or names[0] == names[1] else (names[0], names[1])
+
+
+def battles(home: Home, project: Project, by: str = "people") -> list[Battle]:
+    """The votes of a project that are between answers of two models, in order; both bad counts as a tie."""
+    pairs = {pair.id: pair for pair in preferences.pairs(home, project.id)}
+    found = []
+    for vote in _counted(preferences.votes(home, project.id), by):
+        pair = pairs[vote.pair_id]
+        names = writers(pair)
+        if names is not None:
+            looks, topic = style(pair.first, pair.second), str(pair.extra.get("topic") or "")
+            found.append(Battle(*names, SCORES[vote.choice], looks, vote.labeller, topic))
+    return found
+
+
+def _counted(votes: Iterable[Vote], by: str) -> Iterator[Vote]:
+    """The first look of each labeller that counts, without what was skipped."""
+    return (vote for vote in votes if vote.round == 0 and vote.choice in SCORES and vote.kind in consensus.BY[by])
+
+
+def some(battles: Sequence[Battle], labeller: str | None = None, topic: str | None = None) -> list[Battle]:
+    """Those of one labeller, of one topic, or of both."""
+    return [b for b in battles if labeller in (None, b.labeller) and topic in (None, b.topic)]
+
+
+def read(path: Path | str) -> list[Battle]:
+    """The battles of a file in FastChat's form or of a CSV with model_a, model_b and winner.
+
+    WrongShape where a row names no models or no winner.
+    """
+    path = Path(path).expanduser()
+    found = []
+    for row in reading.rows(path):
+        value = row.value
+        if row.fault or not isinstance(value, Mapping) or any(not value.get(name) for name in COLUMNS[:3]):
+            raise WrongShape(f"Row {row.row} of {path.name}: {row.fault or 'it needs model_a, model_b and winner'}.")
+        said = WORDS.get(word(str(value["winner"])))
+        if said not in SCORES:
+            raise WrongShape(
+                f"Row {row.row} of {path.name}: {value['winner']!r} is no winner. Use {', '.join(WINNERS.values())}."
+            )
+        answers = [_last(value.get(f"conversation_{side}")) for side in "ab"]
+        looks = style(*answers) if all(answers) else (0.0,) * len(STYLE)
+        found.append(Battle(str(value["model_a"]), str(value["model_b"]), SCORES[said], looks, str(value.get("judge") or "")))
+    return found
+
+
+def _last(conversation: Any) -> str:
+    turn = conversation[-1] if isinstance(conversation, list) and conversation else None
+    return str(turn.get("content") or "") if isinstance(turn, Mapping) else ""
+
+
+def export(home: Home, project: Project, path: Path | str, by: str = "people") -> int:
+    """Write the battles of a project as FastChat has them: JSON lines with the conversations, or a CSV where the name ends so."""
+    path = Path(path).expanduser()
+    pairs, rows = {pair.id: pair for pair in preferences.pairs(home, project.id)}, []
+    for vote in _counted(preferences.votes(home, project.id), by):
+        pair = pairs[vote.pair_id]
+        names = writers(pair)
+        if names is not None:
+            rows.append(
+                {
+                    "model_a": names[0], "model_b": names[1], "winner": WINNERS[vote.choice], "judge": vote.labeller, "tstamp": vote.at,
+                    **{f"conversation_{side}": [*pair.prompt, {"role": "assistant", "content": text}]
+                       for side, text in (("a", pair.first), ("b", pair.second))},
+                }
+            )  # fmt: skip
+    body = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    if path.suffix.lower() == ".csv":
+        told = io.StringIO()
+        table = csv.DictWriter(told, COLUMNS, extrasaction="ignore", lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows)
+        body = told.getvalue()
+    try:
+        files.write_text(path, body)
+    except OSError as error:
+        raise BadInput(f"{path} cannot be written: {error.strerror}. Choose another place.") from None
+    return len(rows)

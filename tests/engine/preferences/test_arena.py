@@ -1,0 +1,92 @@
+"""Battles from votes and files, in and out as FastChat has them, and ranked from the command line."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.errors import WrongShape
+from engine.preferences import arena, desk, exchange, pairs, projects, ranking
+from engine.preferences.desk import Given
+from engine.preferences.pairs import NewPair
+from storage.home import Home
+from storage.records import Project
+from tests.engine.preferences.at_desk import PLAIN
+
+LONG = "# Title\n\n- one\n- two\n\nThis is **bold** and goes on for a while."
+
+
+def begin(home: Home, count: int = 12) -> Project:
+    """Answers of ``a`` and ``b`` in either order, of which those of ``a`` are looked up and liked; every fourth is a tie."""
+    project = projects.create(home, "arena", PLAIN)
+    for i in range(count):
+        written, names = ((LONG, "short"), ("a", "b")) if i % 2 else (("short", LONG), ("b", "a"))
+        origin = {side: {"name": name} for side, name in zip(("first", "second"), names, strict=True)}
+        prompt = [{"role": "user", "content": f"Question {i}?"}]
+        pairs.add(home, project, [NewPair(prompt, *written, origin, {"topic": "even" if i % 4 < 2 else "odd"})])
+    said = 0
+    while shown := desk.look(home, project, "anna"):
+        choice = "tie" if said % 4 == 3 else "left" if shown[0].left == LONG else "right"
+        desk.vote(home, shown[0].showing.token, Given(choice))
+        said += 1
+    return project
+
+
+def test_votes_are_battles_between_those_who_wrote_the_answers(home: Home) -> None:
+    project = begin(home)
+    found = arena.battles(home, project)
+    assert len(found) == 12
+    assert ranking.wins(found)["a", "b"] == (9 + 1.5, 12)
+    turned = [b for b in found if b.first == "b"]
+    assert turned and all(b.score in (0.0, 0.5) for b in turned)
+    first = next(b for b in found if b.first == "a")
+    assert first.style == arena.style(LONG, "short") and first.labeller == "anna"
+    assert {len(arena.some(found, topic=topic)) for topic in ("even", "odd")} == {6}
+    assert arena.some(found, labeller="ben") == []
+
+
+def test_what_a_model_said_twice_or_nobody_is_known_to_have_written_is_no_battle(home: Home) -> None:
+    project = projects.create(home, "arena", PLAIN)
+    prompt = [{"role": "user", "content": "?"}]
+    pairs.add(
+        home, project, [NewPair(prompt, "x", "y", {"first": {"name": "a"}, "second": {"name": "a"}}), NewPair(prompt, "v", "w")]
+    )
+    while shown := desk.look(home, project, "anna"):
+        desk.vote(home, shown[0].showing.token, Given("left"))
+    assert arena.battles(home, project) == []
+
+
+def test_how_answers_look_is_told_from_minus_one_to_one() -> None:
+    assert arena.style("same", "same") == (0.0, 0.0, 0.0, 0.0)
+    length, headings, items, bold = arena.style(LONG, "short")
+    assert 0 < length < 1 and (headings, items, bold) == (1.0, 1.0, 1.0)
+    assert arena.style("short", LONG) == tuple(-each for each in arena.style(LONG, "short"))
+    assert arena.style("1. a\n2. b\n* c", "- d")[2] == pytest.approx(0.5)
+
+
+def test_battles_go_out_as_fastchat_has_them_and_come_in_the_same(home: Home, tmp_path: Path) -> None:
+    project = begin(home)
+    assert arena.export(home, project, tmp_path / "out.jsonl") == 12
+    row = json.loads((tmp_path / "out.jsonl").read_text().splitlines()[0])
+    assert set(row) == {"model_a", "model_b", "winner", "judge", "tstamp", "conversation_a", "conversation_b"}
+    assert arena.read(tmp_path / "out.jsonl") == [
+        ranking.Battle(b.first, b.second, b.score, b.style, b.labeller) for b in arena.battles(home, project)
+    ]
+    other = projects.create(home, "other")
+    assert exchange.bring(home, other, tmp_path / "out.jsonl").layout == "arena"
+    assert ranking.wins(arena.battles(home, other)) == ranking.wins(arena.battles(home, project))
+    assert arena.export(home, project, tmp_path / "out.csv") == 12
+    with (tmp_path / "out.csv").open() as file:
+        assert next(csv.DictReader(file)).keys() == set(arena.COLUMNS)
+    assert ranking.wins(arena.read(tmp_path / "out.csv")) == ranking.wins(arena.battles(home, project))
+
+
+@pytest.mark.parametrize("row", [{"model_a": "x"}, {"model_a": "x", "model_b": "y", "winner": "z"}, [1], "x"])
+def test_a_file_that_holds_no_battles_is_refused_with_its_row(tmp_path: Path, row: Any) -> None:
+    file = tmp_path / "battles.jsonl"
+    good = {"model_a": "x", "model_b": "y", "winner": "model_a"}
+    file.write_text("".join(json.dumps(each) + "\n" for each in (good, row)))
+    with pytest.raises(WrongShape, match="Row 2 of battles.jsonl"):
+        arena.read(file)
