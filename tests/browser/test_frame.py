@@ -23,6 +23,7 @@ def test_a_deep_link_opens_the_page_in_its_frame_though_it_is_the_first_request_
         expect(tab.get_by_role("heading", name="Models")).to_be_visible()
         expect(tab.locator("[data-testid=stSidebarNav]").get_by_text("Datasets")).to_be_visible()
         expect(tab.get_by_role("heading", name="pocket", exact=True)).to_be_visible()
+        tab.close()  # before its app ends, of which it would complain
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
