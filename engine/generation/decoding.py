@@ -97,6 +97,9 @@ class Batch:
         for number, both in enumerate(example.layers):
             filled = []
             for part, like in enumerate(both):
+                if len(known) == 1:  # as it lies there
+                    filled.append(like[:, :, : self._read])
+                    continue
                 whole = like.new_zeros(len(known), like.shape[1], self._read, like.shape[3])
                 for i, (row, kept) in enumerate(zip(self.rows, known, strict=True)):
                     if kept is not None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from engine import registry
 from engine.errors import BadInput, NotFound
+from engine.generation import attention
 from engine.generation import fingerprint as prints
 from engine.generation.prefixes import Prefixes, can_be_cut
 from engine.generation.problems import is_out_of_memory
@@ -144,6 +145,7 @@ class Weights:
         self.device = here.name
         self.tokenizer = loading.load_tokenizer(base)
         self.model: Any = loading.load_model(base, self.dtype).to(self.device).eval()
+        attention.use(self.model)
         self.bytes = self._count()
         self._threads = torch.get_num_threads()
         # an adapter broke while it was put in: what speaks may finish, then the base is loaded afresh

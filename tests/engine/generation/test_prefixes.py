@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
+from transformers.integrations import sdpa_attention
 
 from engine import registry
-from engine.generation import prefixes
+from engine.generation import attention, decoding, prefixes
 from engine.generation.answers import Sampling
 from engine.generation.decoding import Batch, Row
 from engine.generation.weights import Weights
@@ -136,3 +137,27 @@ def test_a_longer_text_takes_the_place_of_what_it_goes_on_from(world: World) -> 
     told(weights, [Row([*first.ids, *short[:5]], left, Sampling())], 5)
     told(weights, [Row(list(short), left, Sampling())], 2)
     assert before < weights.prefixes.bytes < 2.5 * before, "one entry, not three"
+
+
+@pytest.mark.parametrize("family", ["qwen3", "llama", "gemma3"])
+def test_a_few_new_tokens_over_many_known_ones_are_attended_to_alike(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, family: str
+) -> None:
+    """By our own product of matrices, in a batch with padding before and between, in three families."""
+    registry.register_folder(world.home, make_base(tmp_path / family, family, seed=3), f"few {family}", "made in a test")
+    weights, (name,) = prepare(world, f"few {family}")
+    used = []
+    monkeypatch.setattr(attention, "MANY", 4)
+    monkeypatch.setattr(attention, "FEW", 16)
+    stock = sdpa_attention.sdpa_attention_forward
+    monkeypatch.setattr(
+        sdpa_attention, "sdpa_attention_forward", lambda *args, **more: used.append(args[1].shape[2]) or stock(*args, **more)
+    )
+    monkeypatch.setattr(decoding, "PART", 13)
+    short, long = prompts(world)
+    told(weights, [Row(list(long), name, Sampling()), Row(list(short), name, Sampling())], 6)
+    rows = [Row([*long, *short[:7]], name, Sampling()), Row([*short, *long[:3]], name, Sampling())]
+    asked = [list(row.ids) for row in rows]
+    said = run(weights, rows, 12)
+    assert said == [alone(world, f"few {family}", ids, 12) for ids in asked]
+    assert set(used) == {1}, "one token at a time goes the stock way, the rest our own"

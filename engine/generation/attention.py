@@ -1,0 +1,44 @@
+"""Attention of a few new tokens over many that are known, on a CPU: the next turn of a long conversation.
+
+The stock kernel copies the keys of every group of heads and cuts the queries into blocks of which a few tokens fill none. Here the
+heads that share keys are folded into one matrix product. Everything else takes the stock path.
+"""
+
+from typing import Any
+
+NAME = "few_over_many"
+FEW, MANY = 64, 256  # new tokens at the most, and known ones at the least
+
+
+def use(model: Any) -> None:
+    """Let a model on a CPU that computes by transformers' attention interface use it."""
+    if model.device.type != "cpu" or not getattr(model, "_supports_attention_backend", False):
+        return
+    from transformers import AttentionInterface, AttentionMaskInterface
+    from transformers.masking_utils import sdpa_mask
+
+    AttentionInterface.register(NAME, attend)
+    AttentionMaskInterface.register(NAME, sdpa_mask)
+    model.set_attn_implementation(NAME)
+
+
+def attend(
+    module: Any, query: Any, key: Any, value: Any, attention_mask: Any, dropout: float = 0.0, scaling: float | None = None, **rest: Any
+) -> Any:  # fmt: skip
+    """The values (rows, queries, heads, width) that ``query`` (rows, heads, queries, width) finds among ``key`` and ``value``
+    (rows, heads that are shared, tokens, width); ``attention_mask`` (rows, 1, queries, tokens) is true where it may look."""
+    from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+    rows, heads, queries, width = query.shape
+    # what is not known here (sinks, soft caps) is for the stock kernel, or for its refusal
+    odd = any(rest.get(name) is not None for name in ("s_aux", "softcap", "position_bias", "cache"))
+    few = 1 < queries <= FEW and key.shape[2] >= MANY
+    if not few or odd or dropout or attention_mask is None or attention_mask.is_floating_point() or attention_mask.shape[1] != 1:
+        return sdpa_attention_forward(module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **rest)
+    shared = key.shape[1]
+    folded = query.reshape(rows, shared, heads // shared * queries, width) * (scaling if scaling is not None else width**-0.5)
+    scores = (folded @ key.transpose(2, 3)).view(rows, shared, heads // shared, queries, -1)
+    # a padding token may look nowhere; what it finds is looked at by nobody
+    shares = scores.masked_fill(~attention_mask[:, :, None], -1e30).softmax(-1)
+    found = shares.view(rows, shared, heads // shared * queries, -1) @ value
+    return found.view(rows, heads, queries, width).transpose(1, 2).contiguous(), None
