@@ -6,6 +6,7 @@ answers grow, the host owns their text and ``look`` fetches it; once they have e
 
 import dataclasses
 import json
+import random
 import re
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
@@ -59,10 +60,23 @@ class Conversation:
     system: str
     created_at: str
     turns: tuple[Turn, ...] = ()
+    blind: bool = False  # whether names are hidden until somebody has voted
+    order: tuple[int, ...] = ()  # places of the models from left to right, drawn by chance where it is blind
+    revealed: bool = False
 
     @property
     def ended(self) -> bool:
         return all(turn.ended for turn in self.turns)
+
+    @property
+    def hidden(self) -> bool:
+        """Whether nobody may see now which model gave which answer."""
+        return self.blind and not self.revealed
+
+    @property
+    def shown(self) -> tuple[int, ...]:
+        """The places of the models from left to right."""
+        return self.order or tuple(range(len(self.models)))
 
     def messages(self, place: int, prompt: str) -> list[dict[str, str]]:
         """What the model at ``place`` gets to read: its own side of the conversation, then ``prompt``."""
@@ -74,11 +88,12 @@ class Conversation:
         return [*told, {"role": "user", "content": prompt}]
 
 
-def begin(models: Sequence[str], system: str = "", token: str = "") -> Conversation:
+def begin(models: Sequence[str], system: str = "", token: str = "", blind: bool = False) -> Conversation:
     """A new, empty conversation with these models, named by ``token`` where one is given; it is written with its first turn."""
     if not 0 < len(set(models)) == len(models) <= MOST_MODELS:
         raise BadInput(f"A conversation takes 1 to {MOST_MODELS} different models, not {', '.join(models) or 'none'}.")
-    return Conversation(token or secrets.token_urlsafe(9), tuple(models), system.strip(), db.now())
+    order = tuple(random.SystemRandom().sample(range(len(models)), len(models))) if blind else ()
+    return Conversation(token or secrets.token_urlsafe(9), tuple(models), system.strip(), db.now(), blind=blind, order=order)
 
 
 def add(home: Home, conversation: Conversation, prompt: str, sampling: Sampling, token: str = "") -> Conversation:
@@ -142,13 +157,21 @@ def stop(home: Home, name: str) -> None:
         ask.stop(home, turn.answer_set)
 
 
-def again(home: Home, name: str, models: Sequence[str], sampling: Sampling, system: str = "", token: str = "") -> Conversation:
+def again(
+    home: Home, name: str, models: Sequence[str], sampling: Sampling, system: str = "", token: str = "", blind: bool = False
+) -> Conversation:
     """A new conversation that asks the last prompt of another one anew, after the same history where the models are the same."""
     old = read(home, name)
-    fresh = begin(models, system, token)
+    fresh = begin(models, system, token, blind)
     if fresh.models == old.models and fresh.system == old.system:
         fresh = replace(fresh, turns=old.turns[:-1])
     return add(home, fresh, old.turns[-1].prompt, sampling, token)
+
+
+def reveal(home: Home, name: str) -> None:
+    """Show from now on which model gave which answer."""
+    with _changing(home):
+        _write(home, replace(read(home, name), revealed=True))
 
 
 def recent(home: Home, limit: int = 20) -> list[Conversation]:
@@ -169,7 +192,8 @@ def read(home: Home, name: str) -> Conversation:
         raise NotFound(f"There is no conversation {name!r}. It may have been deleted. Begin a new one.")
     body = json.loads(place.read_text(encoding="utf-8"))
     turns = tuple(_turn(turn) for turn in body.pop("turns"))
-    return Conversation(**{**body, "models": tuple(body["models"]), "turns": turns})
+    lists = {"models": tuple(body["models"]), "order": tuple(body.get("order", ())), "turns": turns}
+    return Conversation(**{**body, **lists})
 
 
 def _turn(body: Mapping[str, Any]) -> Turn:

@@ -28,6 +28,12 @@ LOOKS = {
 }
 
 
+# who makes models, and what they are called: an answer that says one of these tells who gave it
+MAKERS = re.compile(
+    r"\b(?:OpenAI|ChatGPT|GPT-[345]\w*|Anthropic|Claude|Gemini|Bard|Gemma|Llama|Qwen|Tongyi|Mistral|Mixtral|DeepSeek|SmolLM|Grok)\b"
+)
+
+
 def style(first: str, second: str) -> tuple[float, ...]:
     """How much more of each of STYLE the first text has: the difference by the sum, from -1 to 1; 0 where neither has any."""
     told = []
@@ -56,9 +62,33 @@ def battles(home: Home, project: Project, by: str = "people") -> list[Battle]:
     return found
 
 
+def named(texts: Iterable[str], models: Iterable[str]) -> str:
+    """A word by which one of the texts tells who wrote it, nothing where none does; names that are plain words only count where
+    somebody says that it is theirs."""
+    for text in texts:
+        found = MAKERS.search(text)
+        if found:
+            return found.group(0)
+        for model in models:
+            name, plain = re.escape(model), model.isalpha()
+            said = re.search(
+                rf"\b(?:I am|I'm|my name is|I was made|call me)\b[^.\n]{{0,60}}\b{name}\b" if plain else rf"(?<!\w){name}(?!\w)",
+                text,
+                re.I,
+            )
+            if said:
+                return model
+    return ""
+
+
 def _counted(votes: Iterable[Vote], by: str) -> Iterator[Vote]:
     """The first look of each labeller that counts, without what was skipped."""
-    return (vote for vote in votes if vote.round == 0 and vote.choice in SCORES and vote.kind in consensus.BY[by])
+    return (vote for vote in votes if vote.round == 0 and vote.choice in SCORES and vote.kind in consensus.BY[by] and _fair(vote))
+
+
+def _fair(vote: Vote) -> bool:
+    """Whether nobody knew who wrote what: a vote in the chat has to be blind, and no answer may have told its model."""
+    return not vote.extra.get("named") and (vote.source != "chat" or bool(vote.extra.get("blind")))
 
 
 def some(battles: Sequence[Battle], labeller: str | None = None, topic: str | None = None) -> list[Battle]:

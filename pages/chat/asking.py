@@ -67,17 +67,32 @@ def forget() -> None:
     st.query_params.pop(ADDRESS, None)
 
 
-def goes_on(talk: Conversation, models: Sequence[str], system: str) -> bool:
-    """Whether the next prompt belongs to the conversation shown; with other models or another system prompt it begins one."""
-    return talk.models == tuple(models) and talk.system == system.strip()
+def begins_anew(talk: Conversation, models: Sequence[str], system: str, blind: bool) -> str:
+    """Why the next prompt does not belong to the conversation shown and begins another one; nothing where it does."""
+    if talk.models != tuple(models):
+        return "Other models are chosen than in the conversation above"
+    if talk.system != system.strip():
+        return "The system prompt is another than in the conversation above"
+    if blind != talk.blind:
+        return "The names are hidden from now on" if blind else "The names are shown from now on"
+    return "Which answer is whose has been revealed" if talk.blind and talk.revealed else ""
 
 
-def ask(home: Home, talk: Conversation | None, models: Sequence[str], system: str, sampling: Sampling, prompt: str) -> None:
-    """Ask all models; goes on with the conversation shown, or begins one where the models or the system prompt are others."""
+def ask(
+    home: Home,
+    talk: Conversation | None,
+    models: Sequence[str],
+    system: str,
+    sampling: Sampling,
+    prompt: str,
+    blind: bool = False,
+) -> None:
+    """Ask all models; goes on with the conversation shown, or begins one where it has to."""
     after = f"{talk.id} {len(talk.turns)}" if talk is not None else ""
     token = session.token(f"ask {after} {hash(prompt)}")
     try:
-        current = talk if talk is not None and goes_on(talk, models, system) else conversations.begin(models, system, token)
+        goes_on = talk is not None and not begins_anew(talk, models, system, blind)
+        current = talk if talk is not None and goes_on else conversations.begin(models, system, token, blind)
         begun = conversations.add(home, current, prompt, sampling, token)
     except TemperError as problem:
         messages.keep(problem, "chat")
@@ -85,10 +100,10 @@ def ask(home: Home, talk: Conversation | None, models: Sequence[str], system: st
     show(begun.id)
 
 
-def ask_again(home: Home, name: str, models: Sequence[str], system: str, sampling: Sampling) -> None:
+def ask_again(home: Home, name: str, models: Sequence[str], system: str, sampling: Sampling, blind: bool = False) -> None:
     """Ask the last prompt once more, with what is chosen now, in a conversation of its own."""
     try:
-        begun = conversations.again(home, name, models, sampling, system, session.token(f"again {name}"))
+        begun = conversations.again(home, name, models, sampling, system, session.token(f"again {name}"), blind)
     except TemperError as problem:
         messages.keep(problem, "chat")
         return

@@ -18,10 +18,10 @@ from storage import models as registry
 from storage.home import Home
 from storage.records import Dataset
 
-MODELS, SYSTEM, SEED, TEMPERATURE, TOP_P, LENGTH = (
-    "chat_models", "chat_system", "chat_seed", "chat_temperature", "chat_top_p", "chat_length",
+MODELS, SYSTEM, SEED, TEMPERATURE, TOP_P, LENGTH, BLIND = (
+    "chat_models", "chat_system", "chat_seed", "chat_temperature", "chat_top_p", "chat_length", "chat_blind",
 )  # fmt: skip
-DEFAULTS: dict[str, Any] = {SYSTEM: "", SEED: 0, TEMPERATURE: 0.0, TOP_P: 1.0, LENGTH: MAX_TOKENS}
+DEFAULTS: dict[str, Any] = {BLIND: False, SYSTEM: "", SEED: 0, TEMPERATURE: 0.0, TOP_P: 1.0, LENGTH: MAX_TOKENS}
 ADDRESS, HELD = "models", "chat_address"  # where the address names the models, by id, and what it named last
 ASKING = ("messages", "prompt_completion", "prompt")  # shapes with prompts in them
 OFFERED, LOOKED_AT, SHORT = 4, 200, 90  # prompts to begin with, the rows they are taken from, and their longest in characters
@@ -106,7 +106,7 @@ def reopen(talk: Conversation) -> None:
 def take_over(talk: Conversation) -> None:
     """Put a conversation's models and decoding into the controls."""
     held = st.session_state
-    held[MODELS], held[SYSTEM] = list(talk.models), talk.system
+    held[MODELS], held[SYSTEM], held[BLIND] = list(talk.models), talk.system, talk.blind
     if talk.turns:
         last = talk.turns[-1].sampling
         held[SEED], held[TEMPERATURE], held[TOP_P], held[LENGTH] = last.seed, last.temperature, last.top_p, last.max_tokens
@@ -156,7 +156,18 @@ def decoding() -> Sampling:
         chosen = Sampling(int(held[SEED] or 0), float(held[TEMPERATURE]), float(held[TOP_P]), int(held[LENGTH] or MAX_TOKENS))
         told = f"The same for all: {said(chosen)}"
         st.caption(told + (", with a system prompt" if held[SYSTEM].strip() else ""), width="content")
+        if len(held.get(MODELS) or []) > 1:
+            st.toggle(
+                "Blind", key=BLIND, persist_state="session",
+                help="Names are hidden and sides shuffled until you have said which answer is better. Only such votes are ranked.",
+            )  # fmt: skip
     return chosen
+
+
+def blind() -> bool:
+    """Whether names are to be hidden: there have to be two."""
+    held = st.session_state
+    return bool(held.get(BLIND)) and len(held.get(MODELS) or []) > 1
 
 
 def said(sampling: Sampling) -> str:
@@ -169,9 +180,9 @@ def said(sampling: Sampling) -> str:
 def prompt(home: Home, talk: Conversation | None, chosen: Sequence[str], sampling: Sampling) -> None:
     """Draw the field for the prompt at the foot of the page."""
     answering = talk is not None and not talk.ended
-    if talk is not None and not answering and chosen and not asking.goes_on(talk, chosen, st.session_state[SYSTEM]):
-        other = "The system prompt is another" if tuple(chosen) == talk.models else "Other models are chosen"
-        st.caption(f":material/info: {other} than in the conversation above: the next prompt begins a new one.")
+    anew = talk is not None and asking.begins_anew(talk, chosen, st.session_state[SYSTEM], blind())
+    if anew and chosen and not answering:
+        st.caption(f":material/info: {anew}: the next prompt begins a new one.")
     text = "Ask all of them the same" if len(chosen) > 1 else "Ask" if chosen else "Choose a model first"
     st.chat_input(
         "Answering…" if answering else text, key="chat_prompt", disabled=answering or not chosen, max_chars=conversations.LONGEST,
@@ -183,7 +194,7 @@ def submit(home: Home, talk: Conversation | None, chosen: Sequence[str], samplin
     """Ask what was typed."""
     typed = st.session_state["chat_prompt"]
     if typed:
-        asking.ask(home, talk, chosen, st.session_state[SYSTEM], sampling, typed)
+        asking.ask(home, talk, chosen, st.session_state[SYSTEM], sampling, typed, blind())
 
 
 def suggestions(home: Home, chosen: Sequence[str], sampling: Sampling) -> None:
@@ -205,7 +216,7 @@ def suggestions(home: Home, chosen: Sequence[str], sampling: Sampling) -> None:
             for i, text in enumerate(offered):
                 st.button(
                     inert.plain(text), key=f"chat_try_{i}", wrap=True,
-                    on_click=asking.ask, args=(home, None, tuple(chosen), st.session_state[SYSTEM], sampling, text),
+                    on_click=asking.ask, args=(home, None, tuple(chosen), st.session_state[SYSTEM], sampling, text, blind()),
                 )  # fmt: skip
 
 
@@ -245,7 +256,7 @@ def after(home: Home, talk: Conversation, chosen: Sequence[str], sampling: Sampl
         st.button(
             "Ask the last prompt again", icon=":material/replay:", key="chat_again", type="tertiary", disabled=not chosen,
             help="With the models, seed and decoding that are chosen now",
-            on_click=asking.ask_again, args=(home, talk.id, tuple(chosen), st.session_state[SYSTEM], sampling),
+            on_click=asking.ask_again, args=(home, talk.id, tuple(chosen), st.session_state[SYSTEM], sampling, blind()),
         )  # fmt: skip
         if st.button("Delete", icon=":material/delete:", key="chat_delete", type="tertiary", help="Take this conversation away"):
             confirm.confirm(

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import streamlit as st
 
 from engine.errors import TemperError
+from engine.generation import conversations
 from engine.generation.answers import Answer
 from engine.generation.conversations import Conversation, Turn
-from engine.preferences import desk, projects
+from engine.preferences import arena, desk, projects
 from engine.preferences.pairs import NewPair
 from pages.parts import go, inert, messages, session, signing
 from storage.home import Home
@@ -19,6 +20,13 @@ SOMEBODY = "me"
 def name() -> str:
     """Under which name a vote is kept."""
     return signing.person() or st.session_state.get("labels_labeller") or SOMEBODY
+
+
+def called(talk: Conversation, i: int) -> str:
+    """What the answer of the model at place ``i`` is called: by its side where it is blind, and by the model where that is known."""
+    side = f"Answer {chr(ord('A') + talk.shown.index(i))}"
+    model = inert.plain(talk.models[i], 60)
+    return side if talk.hidden else f"{side}: {model}" if talk.blind else model
 
 
 def comparable(talk: Conversation, place: int) -> list[dict[str, str]] | None:
@@ -40,14 +48,17 @@ def draw(home: Home, talk: Conversation, place: int) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key=key):
         if len(talk.models) > 1:
             st.caption("Which is better?", width="content")
-            for i, model in enumerate(talk.models):
+            for i in talk.shown:
                 st.button(
-                    inert.plain(model, 40), icon=":material/thumb_up:", key=f"{key}_{i}", type="tertiary", on_click=vote,
+                    called(talk, i), icon=":material/thumb_up:", key=f"{key}_{i}", type="tertiary", on_click=vote,
                     args=(home, talk, place, i), help="Kept as a pair with your vote, under Labels",
                 )  # fmt: skip
             if len(talk.models) == 2:
                 for choice, said in (("tie", "Tie"), ("bad", "Both bad")):
                     st.button(said, key=f"{key}_{choice}", type="tertiary", on_click=vote, args=(home, talk, place, choice))
+        if talk.hidden:
+            st.caption("Names are shown when you have chosen", width="content")
+            return
         with st.popover("Correct an answer", icon=":material/edit:", type="tertiary", key=f"{key}_correct"):
             correct(home, talk, place)
         if st.session_state.get(key):
@@ -91,9 +102,13 @@ def vote(home: Home, talk: Conversation, place: int, said: int | str) -> None:
                 continue
             pair = NewPair(asked, first, second, {"first": origin(talk, turn, better), "second": origin(talk, turn, other)})
             token = session.token(f"{key} {other} {said}")
-            # the answers stand in the order of the models, the first on the left
-            desk.compare(home, project, pair, name(), choice, token=token, source="chat", flipped=int(better > other))
+            at = talk.shown.index
+            desk.compare(
+                home, project, pair, name(), choice, token=token, source="chat", flipped=int(at(better) > at(other)), extra=_how(talk, turn),
+            )  # fmt: skip
             kept += 1
+        if talk.hidden:
+            conversations.reveal(home, talk.id)
     except TemperError as problem:
         messages.keep(problem, key)
         return
@@ -103,6 +118,12 @@ def vote(home: Home, talk: Conversation, place: int, said: int | str) -> None:
     st.session_state[key] = (
         f"{talk.models[better]} is better" if isinstance(said, int) else {"tie": "a tie", "bad": "both bad"}[choice]
     )
+
+
+def _how(talk: Conversation, turn: Turn) -> dict[str, object]:
+    """What decides whether a vote is ranked: whether it was blind, and no answer said who gave it."""
+    named = arena.named([answer.text for answer in turn.answers], talk.models)
+    return {"blind": talk.hidden, **({"named": named} if named else {})}
 
 
 def keep(home: Home, talk: Conversation, place: int, which: int) -> None:

@@ -53,22 +53,24 @@ def draw(talk: Conversation, turn: Turn) -> None:
     if not turn.answers:
         st.markdown(":shimmer[:material/hourglass_top: Starting the model host. The first time takes some seconds…]")
         return
-    for column, model, answer_ in zip(st.columns(len(talk.models)), talk.models, turn.answers, strict=True):
+    for column, i in zip(st.columns(len(talk.models)), talk.shown, strict=True):
         with column.container(border=True, height="stretch", gap="xsmall"):
-            answer(model, answer_)
+            answer(judging.called(talk, i), turn.answers[i], talk.hidden)
 
 
-def answer(model: str, given: Answer) -> None:
-    """Draw one answer, with the model, the adapter and the fingerprint of the weights that gave it, and how fast."""
-    st.markdown(f"**{inert.plain(model, 60)}**")
-    st.caption(weights(given))
+def answer(name: str, given: Answer, hidden: bool = False) -> None:
+    """Draw one answer, with the model, the adapter and the fingerprint of the weights that gave it, and how fast; where that is
+    ``hidden``, with nothing that tells which model it was."""
+    st.markdown(f"**{name}**")
+    if not hidden:
+        st.caption(weights(given))
     if given.text:
         inert.text(given.text)
     elif given.status in ("done", "stopped"):
         st.caption("(nothing)")
     if given.error:
         st.error(inert.plain(given.error, 1000), icon=":material/error:")
-    st.caption(pace(given))
+    st.caption(MARKS[given.status] if hidden else pace(given))
 
 
 def weights(given: Answer) -> str:

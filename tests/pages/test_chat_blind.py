@@ -1,0 +1,94 @@
+"""Blind comparisons in the chat: nothing tells which model answered until somebody has chosen, and only such votes are ranked."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from engine.generation import conversations
+from engine.generation.answers import Answer, Sampling
+from engine.generation.conversations import Conversation
+from engine.preferences import arena, projects
+from storage.home import Home
+from tests.pages.conftest import open_page
+from tests.pages.test_chat_votes import kept, press
+
+MODELS = ("pocket", "support-sft")
+
+
+def blind(home: Home, order: tuple[int, int], texts: tuple[str, str] = ("No.", "Yes, until six."), **more: Any) -> Conversation:
+    """A blind conversation of one turn that has ended, its models in this order."""
+    begun = replace(conversations.begin(list(MODELS), blind=True), order=order, **more)
+    asked = conversations.add(home, begun, "Is the shop open?", Sampling())
+    answers = tuple(
+        Answer(model, None, f"{i}a" * 16, text, base=model, tokens=5, seconds=1.0, status="done", finish="stop", dtype="bfloat16")
+        for i, (model, text) in enumerate(zip(MODELS, texts, strict=True))
+    )
+    ended = replace(asked, turns=(replace(asked.turns[-1], answer_set="one", answers=answers),))
+    conversations._write(home, ended)
+    return ended
+
+
+def said(app: AppTest) -> list[str]:
+    """The texts of the page outside of the controls, in order."""
+    return [str(each.value) for kind in (app.markdown, app.caption, app.text) for each in kind] + [b.label for b in app.button]
+
+
+def test_which_model_gave_which_answer_is_told_by_nothing_until_somebody_has_chosen(full: dict[str, Any]) -> None:
+    talk = blind(full["home"], (1, 0))
+    app = open_page("chat", talk=talk.id)
+    assert [m.value for m in app.markdown if "Answer" in str(m.value)] == ["**Answer A**", "**Answer B**"]
+    assert not any(name in text for text in said(app) for name in ("pocket", "support", "0a0a", "1a1a", "tokens/s"))
+    press(app, "_0_1")  # the one on the left, which is the second model
+    assert [m.value for m in app.markdown if "Answer" in str(m.value)] == [
+        r"**Answer A: support\-sft**",
+        "**Answer B: pocket**",
+    ]
+    assert conversations.read(full["home"], talk.id).revealed
+    pairs, votes = kept(full["home"])
+    assert (pairs[0].origin["first"]["name"], votes[0].choice, votes[0].flipped) == ("support-sft", "first", False)
+    found = arena.battles(full["home"], projects.find(full["home"], "chat"))
+    assert [(b.first, b.second, b.score) for b in found] == [("support-sft", "pocket", 1.0)]
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_tie_reveals_too_and_sides_are_told_as_they_were_seen(full: dict[str, Any], order: tuple[int, int]) -> None:
+    talk = blind(full["home"], order)
+    press(open_page("chat", talk=talk.id), "_0_tie")
+    _, votes = kept(full["home"])
+    assert conversations.read(full["home"], talk.id).revealed and votes[0].choice == "tie"
+    assert votes[0].flipped == (order == (1, 0)) and votes[0].extra["blind"] is True
+
+
+def test_votes_with_names_and_answers_that_name_themselves_are_kept_and_not_ranked(full: dict[str, Any]) -> None:
+    home = full["home"]
+    press(open_page("chat", talk=blind(home, (0, 1), revealed=True).id), "_0_0")
+    press(open_page("chat", talk=blind(home, (0, 1), ("I am Qwen, made to help.", "Yes.")).id), "_0_1")
+    press(open_page("chat", talk=blind(home, (0, 1), ("Here support-sft writes.", "Sure.")).id), "_0_1")
+    _, votes = kept(home)
+    assert [vote.extra for vote in votes] == [
+        {"blind": False}, {"blind": True, "named": "Qwen"}, {"blind": True, "named": "support-sft"},
+    ]  # fmt: skip
+    assert arena.battles(home, projects.find(home, "chat")) == []
+
+
+def test_a_plain_word_counts_as_a_name_only_where_somebody_says_it_is_theirs() -> None:
+    assert arena.named(["Put it in your pocket."], ["pocket"]) == ""
+    assert arena.named(["My name is Pocket and I help."], ["pocket"]) == "pocket"
+    assert arena.named(["x", "as sft-2 says"], ["sft-2"]) == "sft-2" and arena.named(["sft-22"], ["sft-2"]) == ""
+
+
+def test_sides_are_drawn_anew_for_each_blind_conversation_and_for_no_other() -> None:
+    drawn = {conversations.begin(list(MODELS), blind=True).order for _ in range(60)}
+    assert drawn == {(0, 1), (1, 0)}
+    assert conversations.begin(list(MODELS)).order == () and conversations.begin(list(MODELS)).shown == (0, 1)
+
+
+def test_what_was_revealed_is_not_gone_on_with_blindly(full: dict[str, Any]) -> None:
+    talk = blind(full["home"], (0, 1), revealed=True)
+    app = open_page("chat", talk=talk.id)
+    assert app.toggle(key="chat_blind").value is True
+    assert any("has been revealed: the next prompt begins a new one" in str(c.value) for c in app.caption)
+    app.toggle(key="chat_blind").set_value(False).run()
+    assert any("The names are shown from now on" in str(c.value) for c in app.caption)
