@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,13 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Home:
     made = Home.resolve(tmp_path_factory.mktemp("prepared") / "home")
     prepare.prepare(made)
     return made
+
+
+@pytest.fixture(autouse=True)
+def closed_readers() -> Iterator[None]:
+    """What a test has read stays open no longer than it: there are more homes here than a process may have files."""
+    yield
+    db.close_readers()
 
 
 @pytest.fixture

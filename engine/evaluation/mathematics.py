@@ -8,7 +8,7 @@ import atexit
 import json
 import math
 import re
-import select
+import selectors
 import subprocess
 import sys
 from pathlib import Path
@@ -71,8 +71,9 @@ class Comparer:
     @staticmethod
     def _told(process: subprocess.Popen[bytes], seconds: float) -> str | None:
         assert process.stdout is not None
-        ready, _, _ = select.select([process.stdout], [], [], seconds)
-        return process.stdout.readline().decode().strip() if ready else None
+        with selectors.DefaultSelector() as waiting:
+            waiting.register(process.stdout, selectors.EVENT_READ)
+            return process.stdout.readline().decode().strip() if waiting.select(seconds) else None
 
 
 def measures(text: str) -> list[Any]:

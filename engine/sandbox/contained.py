@@ -6,7 +6,7 @@ limits on time, memory, files and output. Where the kernel does not allow that t
 
 import json
 import os
-import select
+import selectors
 import shutil
 import subprocess
 import sys
@@ -123,22 +123,26 @@ def _exchange(process: subprocess.Popen[bytes], job: bytes, deadline: float) -> 
     given, told = process.stdin.fileno(), process.stdout.fileno()
     os.set_blocking(given, False)
     found = b""
-    while True:
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise Ended("it took too long")
-        readable, writable, _ = select.select([told], [given] if job else [], [], left)
-        if writable:
-            try:
-                job = job[os.write(given, job[:65536]) :]
-            except BrokenPipeError:
-                job = b""
-            if not job:
-                process.stdin.close()
-        if readable:
-            piece = os.read(told, 65536)
-            found += piece
-            if not piece:
-                return found
-            if len(found) > OUTPUT:
-                raise Ended(f"it wrote more than {OUTPUT // 1024} KB")
+    with selectors.DefaultSelector() as waiting:  # select() itself cannot wait for files whose number is above 1,023
+        waiting.register(told, selectors.EVENT_READ)
+        waiting.register(given, selectors.EVENT_WRITE)
+        while True:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise Ended("it took too long")
+            ready = {key.fd for key, _ in waiting.select(left)}
+            if given in ready:
+                try:
+                    job = job[os.write(given, job[:65536]) :]
+                except BrokenPipeError:
+                    job = b""
+                if not job:
+                    waiting.unregister(given)
+                    process.stdin.close()
+            if told in ready:
+                piece = os.read(told, 65536)
+                found += piece
+                if not piece:
+                    return found
+                if len(found) > OUTPUT:
+                    raise Ended(f"it wrote more than {OUTPUT // 1024} KB")

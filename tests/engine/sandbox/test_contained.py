@@ -1,5 +1,7 @@
 """The sandbox: what code cannot reach, cannot use up and cannot leave behind."""
 
+import os
+import resource
 import time
 
 import psutil
@@ -55,3 +57,18 @@ def test_no_process_is_left_behind() -> None:
     ]:
         assert time.monotonic() < deadline, left
         time.sleep(0.1)
+
+
+def test_a_process_with_more_than_a_thousand_files_open_runs_code_too() -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, before[1]) if before[1] > 0 else 4096, before[1]))
+    held = os.open("/dev/null", os.O_RDONLY)
+    opened = [held]
+    try:
+        while opened[-1] < 1100:
+            opened.append(os.dup(held))
+        assert contained.output("print(6 * 7)", "").strip() == "42"
+    finally:
+        for each in opened:
+            os.close(each)
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
