@@ -9,7 +9,7 @@ import sys
 import warnings
 
 from engine import prepare
-from engine.commands import arena, chain, datasets, lab, labels, models, runs, work
+from engine.commands import arena, chain, datasets, lab, labels, models, runs, talk, work
 from engine.environment import PRIVATE, QUIET
 from engine.errors import TemperError
 from storage import db
@@ -23,7 +23,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="python -m engine", description="Temper's engine: everything the pages can do.")
     top.add_argument("--home", help="the data home; TEMPER_HOME or ~/.temper by default")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
-    for part in (lab, datasets, labels, arena, work, runs, chain, models):
+    for part in (lab, datasets, labels, arena, work, runs, chain, models, talk):
         part.add_to(commands, common)
     return top
 

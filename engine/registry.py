@@ -36,14 +36,45 @@ def find(home: Home, reference: str) -> Model:
 
 
 def speaker(home: Home, reference: str) -> Model:
-    """The model of that name or #id; WrongShape when it does not speak but gives answers a number."""
-    model = find(home, reference)
+    """The model of that name or #id, or the checkpoint ``name@step`` of its run; WrongShape when it does not speak but gives answers
+    a number."""
+    model = _checkpoint(home, reference) or find(home, reference)
     if model.task != "language":
         raise WrongShape(
             f"{model.name} is a reward model: it gives answers a number and writes none. Name it in the reward of a run "
             "(model + 0.1 * ended) and choose a language model here."
         )
     return model
+
+
+def _checkpoint(home: Home, reference: str) -> Model | None:
+    """The weights of a checkpoint as a model that is in no registry; None where ``reference`` names none."""
+    name, at, step = reference.rpartition("@")
+    if not at or not step.isdigit():
+        return None
+    known = models.find(home, name)
+    run = runs.get(home, known.run_id) if known is not None and known.run_id else runs.named(home, name)
+    if run is None:
+        raise NotFound(f"There is no run of the name {name!r}, nor a model that came from one, so it has no checkpoints.")
+    start, folder = models.get(home, run.request.get("model_id", 0)), _checkpoint_folder(home, run, int(step))
+    if start is None:
+        raise NotFound(f"What run {run.id} began with is no longer there, so its checkpoint cannot speak.")
+    adapter = (folder / "adapter_config.json").exists()
+    template = prints.template_of(places(home, start)[0] if adapter else folder, folder if adapter else None)
+    return Model(
+        id=0, name=f"{name}@{int(step)}", kind="adapter" if adapter else "model", path=str(folder), run_id=run.id, fingerprint="",
+        base_id=(start.base_id if start.kind == "adapter" else start.id) if adapter else None, parameters=start.parameters,
+        bytes=0, dtype=start.dtype, context=start.context, license=start.license, template=template.source,
+        source=f"run {run.id}, step {step}", created_at=run.created_at, task=known.task if known is not None else "language",
+    )  # fmt: skip
+
+
+def _checkpoint_folder(home: Home, run: Run, step: int) -> Path:
+    """Where a checkpoint of a run lies. NotFound names those that there are."""
+    steps = [each.step for each in events.checkpoints(home, run.id)]
+    if step not in steps:
+        raise NotFound(f"Run {run.id} has no checkpoint of step {step}. On disk: {', '.join(map(str, steps)) or 'none'}.")
+    return home.run(run.id) / checkpoints.FOLDER / f"step-{step:08d}"
 
 
 def places(home: Home, model: Model) -> tuple[Path, Path | None]:
@@ -259,11 +290,8 @@ def keep_checkpoint(home: Home, run: Run, step: int | None = None, name: str | N
     NotFound where there is no such checkpoint, or what the run began with is gone; Damaged where it is not whole.
     """
     steps = [each.step for each in events.checkpoints(home, run.id)]
-    if not steps or (step is not None and step not in steps):
-        there = ", ".join(map(str, steps)) or "none"
-        raise NotFound(f"Run {run.id} has no checkpoint{f' of step {step}' if step is not None else ''}. On disk: {there}.")
-    step = steps[-1] if step is None else step
-    source, target = home.run(run.id) / checkpoints.FOLDER / f"step-{step:08d}", home.models / f"run-{run.id}-step-{step}"
+    step = (steps[-1] if steps else 0) if step is None else step
+    source, target = _checkpoint_folder(home, run, step), home.models / f"run-{run.id}-step-{step}"
     name = names.check(name or f"{run.name} at {step}", "a model")
     start, known = models.get(home, run.request.get("model_id", 0)), at(home, target)
     if known is not None:

@@ -5,11 +5,16 @@ Some of it is hostile on purpose: text in rows, names and answers that would do 
 
 import json
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from engine.generation import conversations
+from engine.generation.answers import Answer
+from engine.generation.turns import Conversation
 from engine.jobs import processes
 from engine.preferences import pairs, projects
 from engine.preferences.pairs import NewPair
@@ -55,6 +60,13 @@ def all_shapes(home: Home) -> dict[str, Dataset]:
         "prompt": freeze(home, "sums-held-out", "prompt", [{"prompt": f"2 + 2 = ? ({i})", "answer": "4", "check": CHECK} for i in range(60)]),
         "prompt_completion": freeze(home, "hostile", "prompt_completion", [{"prompt": HOSTILE, "completion": HOSTILE}] * 3),
     }  # fmt: skip
+
+
+def spoken(home: Home, talk: Conversation, answers: Sequence[Answer]) -> Conversation:
+    """The conversation with its last turn answered, written down."""
+    ended = replace(talk, every=(*talk.every[:-1], replace(talk.every[-1], answer_set="one", answers=tuple(answers))))
+    conversations._write(home, ended)
+    return ended
 
 
 def labels(home: Home) -> int:

@@ -7,7 +7,7 @@ from typing import TypeAlias
 from engine.commands import output
 from engine.errors import BadInput
 from engine.preferences import arena, consensus, exchange, projects, ranking
-from engine.preferences.ranking import Battle, Ranking
+from engine.preferences.ranking import Battle
 from storage.home import Home
 
 Parsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -77,29 +77,11 @@ def _rank(home: Home, given: argparse.Namespace) -> int:
             f"{each.rank:>4}  {rating.value:>6.0f}  {rating.low:>6.0f} to {rating.high:>5.0f}  {each.battles:>7}  {each.wins:>5}  "
             f"{each.ties:>5}  {each.name}"
         )
-    for line in told(found):
+    for line in ranking.sentences(found):
         print(line)
     for name, span in elo.items():
         print(f"Elo of {name} in this order of the votes: {span.value:.0f}; in others from {span.low:.0f} to {span.high:.0f}")
     return 0
-
-
-def told(found: Ranking) -> list[str]:
-    """What a ranking rests on and does not tell, in sentences."""
-    said = []
-    if len(found.groups) > 1:
-        groups = "; ".join(", ".join(group) for group in found.groups)
-        said.append(f"These never met, not even through others, so nothing is known of one against the other: {groups}.")
-    if found.one_sided:
-        said.append(
-            f"{', '.join(found.one_sided)}: one side has won every battle, so how far apart they are is not told by the votes."
-        )
-    for (one, other), difference in found.differences.items():
-        if one < other and difference.more is not None:
-            said.append(f"{one} against {other} is open; about {difference.more:,} more votes as they come now would decide it.")
-    for what, span in found.style:
-        said.append(f"Twice the {what} is worth {span.value:+.0f} points ({span.low:+.0f} to {span.high:+.0f}).")
-    return said
 
 
 def _votes(home: Home, given: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""``models list | show | get | offers | token | export | delete`` and ``ask``."""
+"""``models list | show | get | keep | offers | token | export | delete``."""
 
 import argparse
 import sys
@@ -6,7 +6,6 @@ from pathlib import Path
 
 from engine import hub, machine, names, registry
 from engine.commands import output, runs
-from engine.errors import BadInput
 from engine.jobs import submit
 from engine.offers import OFFERS, WORKS, fits
 from storage import evaluations, models
@@ -47,15 +46,6 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", comm
     delete = group.add_parser("delete", parents=[common], help="take a model out; says first what rests on it")
     delete.add_argument("model")
     delete.set_defaults(command=_delete)
-    ask = commands.add_parser("ask", parents=[common], help="ask one or several models the same thing")
-    ask.add_argument("model", nargs="+")
-    ask.add_argument("--prompt", required=True)
-    ask.add_argument("--system")
-    ask.add_argument("--greedy", action="store_true", help="the same as --temperature 0")
-    ask.add_argument("--temperature", type=float, default=0.7)
-    ask.add_argument("--seed", type=int, default=0)
-    ask.add_argument("--max-tokens", type=int, default=256)
-    ask.set_defaults(command=_ask)
 
 
 def _list(home: Home, given: argparse.Namespace) -> int:
@@ -130,21 +120,3 @@ def _delete(home: Home, given: argparse.Namespace) -> int:
     registry.delete(home, registry.find(home, given.model).id)
     output.as_json({"deleted": given.model})
     return 0
-
-
-def _ask(home: Home, given: argparse.Namespace) -> int:
-    from engine.generation import ask
-
-    messages = [{"role": "system", "content": given.system}] if given.system else []
-    messages.append({"role": "user", "content": given.prompt})
-    for name in given.model:
-        registry.speaker(home, name)
-    temperature = 0.0 if given.greedy else given.temperature
-    answers = ask.answers(home, given.model, messages, seed=given.seed, temperature=temperature, max_tokens=given.max_tokens)
-    if given.json:
-        output.as_json(answers)
-    else:
-        for answer in answers:
-            print(f"── {answer.model} ({answer.fingerprint[:12]}, {answer.tokens} tokens, {answer.seconds:.2f} s)")
-            print(answer.error or answer.text)
-    return BadInput.exit_code if any(answer.error for answer in answers) else 0

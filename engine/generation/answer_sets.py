@@ -5,7 +5,7 @@ import threading
 
 from engine.errors import NotFound
 from engine.generation.answers import Answer
-from engine.generation.tickets import Ticket
+from engine.generation.tickets import Growing
 
 MOST = 1000  # sets; beyond it the oldest that have ended are forgotten
 
@@ -14,7 +14,7 @@ class AnswerSets:
     """Answer sets by id. An answer that could not even be asked for is in it too, as failed."""
 
     def __init__(self) -> None:
-        self._sets: dict[str, list[Ticket | Answer]] = {}
+        self._sets: dict[str, list[Growing | Answer]] = {}
         self._tokens: dict[str, str] = {}
         self._lock = threading.Lock()
 
@@ -22,7 +22,7 @@ class AnswerSets:
         """The id of the set that was asked for with this token before."""
         return self._tokens.get(token) if token else None
 
-    def add(self, entries: list[Ticket | Answer], token: str | None = None) -> str:
+    def add(self, entries: list[Growing | Answer], token: str | None = None) -> str:
         """Keep a set; returns its id."""
         name = secrets.token_urlsafe(12)
         with self._lock:
@@ -34,15 +34,15 @@ class AnswerSets:
 
     def look(self, name: str) -> list[Answer]:
         """The answers of a set as they stand now, in the order they were asked for."""
-        return [entry.answer if isinstance(entry, Ticket) else entry for entry in self._entries(name)]
+        return [entry.answer if isinstance(entry, Growing) else entry for entry in self._entries(name)]
 
-    def stop(self, name: str) -> None:
-        """Ask every answer of the set to end."""
-        for entry in self._entries(name):
-            if isinstance(entry, Ticket):
+    def stop(self, name: str, place: int | None = None) -> None:
+        """Ask every answer of the set to end, or the one at ``place``."""
+        for number, entry in enumerate(self._entries(name)):
+            if isinstance(entry, Growing) and place in (None, number):
                 entry.cancel()
 
-    def _entries(self, name: str) -> list[Ticket | Answer]:
+    def _entries(self, name: str) -> list[Growing | Answer]:
         with self._lock:
             if name not in self._sets:
                 raise NotFound("These answers are gone: the model host was started anew since, or they are too old. Ask again.")
@@ -51,6 +51,6 @@ class AnswerSets:
     def _forget(self) -> None:
         for name in list(self._sets)[: max(0, len(self._sets) - MOST)]:
             entries = self._sets[name]
-            if all((e.answer if isinstance(e, Ticket) else e).ended for e in entries):
+            if all((e.answer if isinstance(e, Growing) else e).ended for e in entries):
                 del self._sets[name]
                 self._tokens = {token: kept for token, kept in self._tokens.items() if kept != name}

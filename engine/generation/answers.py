@@ -16,7 +16,10 @@ BOUNDS = {  # of what a sampling may ask for, both ends included
     "max_tokens": (1, 10_000_000),
 }
 MOST_STOPS = 16
+MOST_SIDES = 4  # of one comparison
 ENDED = ("done", "stopped", "failed")
+OWN = ""  # the chat template that a model brings with it; TEMPLATES names the others
+TEMPLATES = ("standard", "plain")
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,27 @@ class Prompt:
     ids: Sequence[int] | None = None
     scores: int | None = None
     echo: bool = False
+    template: str = OWN
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What one model is to answer, and how: BadInput where ``template`` is none of TEMPLATES."""
+
+    model: str
+    messages: Sequence[Mapping[str, Any]]
+    sampling: Sampling = Sampling()
+    template: str = OWN
+
+    @classmethod
+    def parse(cls, body: Mapping[str, Any]) -> "Asked":
+        """What ``dataclasses.asdict`` made ``body`` of, every value checked."""
+        model, template = body.get("model"), body.get("template", OWN)
+        if not isinstance(model, str) or not isinstance(body.get("sampling", {}), Mapping):
+            raise BadInput("Each answer is asked for with model (a name), messages and sampling.")
+        if template not in (OWN, *TEMPLATES):
+            raise BadInput(f"template takes nothing, for the model's own, or {' or '.join(TEMPLATES)}, not {template!r}.")
+        return cls(model, checked_messages(body.get("messages")), Sampling.checked(body.get("sampling", {})), template)
 
 
 @dataclass(frozen=True)
@@ -100,6 +124,9 @@ class Answer:
     sampling: Sampling = Sampling()
     differs: float | None = None  # an adapter from its base, in nats a token on a fixed text
     cached_tokens: int | None = 0  # of the prompt, not read again; None where these weights' cache cannot be kept
+    template: str = OWN  # another one than the fingerprint tells
+    outside: str = ""  # the address that gave it, where no weights of this home did: nothing proves what spoke there
+    unheeded: tuple[str, ...] = ()  # of the sampling, what that address did not take
 
     @property
     def ended(self) -> bool:
@@ -109,7 +136,27 @@ class Answer:
     def parse(cls, body: Mapping[str, Any]) -> "Answer":
         """The answer that ``dataclasses.asdict`` made ``body`` of."""
         sampling = Sampling(**{**body["sampling"], "stop": tuple(body["sampling"]["stop"])})
-        return cls(**{**body, "sampling": sampling})
+        return cls(**{**body, "sampling": sampling, "unheeded": tuple(body.get("unheeded", ()))})
+
+
+@dataclass(frozen=True)
+class Heat:
+    """The tokens of an answer as texts, and the log-probability in nats of each under two models that read the same before it."""
+
+    tokens: tuple[str, ...]
+    scores: tuple[float, ...]
+    base_scores: tuple[float, ...]
+
+    @property
+    def gain(self) -> float:
+        """By how many nats the whole answer is likelier under the first model: DPO's implicit reward is beta times this (Rafailov
+        et al. 2023, equation 5, without the part that is the same for all answers to a prompt)."""
+        return sum(self.scores) - sum(self.base_scores)
+
+    @classmethod
+    def parse(cls, body: Mapping[str, Any]) -> "Heat":
+        """The heat that ``dataclasses.asdict`` made ``body`` of."""
+        return cls(*(tuple(body[name]) for name in ("tokens", "scores", "base_scores")))
 
 
 @dataclass(frozen=True)

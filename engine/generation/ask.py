@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import BadInput, Damaged, NotFound, TemperError, TryLater, WrongShape
-from engine.generation.answers import MAX_TOKENS, Address, Answer, Preview, Released, Sampling
+from engine.generation.answers import OWN, Address, Answer, Asked, Heat, Preview, Released, Sampling
 from engine.jobs import processes
 from storage.home import Home
 
@@ -32,37 +32,34 @@ _lock = threading.Lock()
 KINDS = {kind.__name__: kind for kind in (BadInput, NotFound, WrongShape, TryLater, Damaged)}
 
 
-def ensure(home: Home) -> Address:
-    """The address of the home's host; one is started where none answers."""
+def ensure(home: Home, port: int = 0) -> Address:
+    """The address of the home's host; one is started where none answers, on ``port`` or on any that is free.
+
+    TryLater where one answers already, on another port than is wanted.
+    """
     found = _answering(home)
-    if found is not None:
-        return found
-    with home.locked("host-start"):
-        found = _answering(home)
-        return found if found is not None else _start(home)
+    if found is None:
+        with home.locked("host-start"):
+            found = _answering(home) or _start(home, port)
+    if port and not found.url.endswith(f":{port}"):
+        raise TryLater(f"The model host answers already, at {found.url}. Stop it first, or go on with that address.")
+    return found
 
 
 def start(
-    home: Home,
-    models: Sequence[str],
-    messages: Sequence[dict[str, Any]] | Sequence[Sequence[dict[str, Any]]],
-    *,
-    seed: int = 0,
-    temperature: float = 0.0,
-    max_tokens: int = MAX_TOKENS,
-    top_p: float = 1.0,
-    stop: Sequence[str] = (),
-    token: str | None = None,
+    home: Home, models: Sequence[str], messages: Sequence[dict[str, Any]], *, token: str | None = None, **sampling: Any
 ) -> str:
-    """Ask several models at once; returns the id of the answer set, which the host keeps. BadInput names a value that is off.
+    """Ask several models the same, all at once; returns the id of the answer set. BadInput names a value that is off."""
+    chosen = Sampling.checked(sampling)
+    return start_each(home, [Asked(model, messages, chosen) for model in models], token)
 
-    ``messages`` is one conversation for all models, or a list of conversations, one for each. The same ``token`` again gives
-    the same set. A model that cannot be asked is a failed answer in it.
+
+def start_each(home: Home, asked: Sequence[Asked], token: str | None = None) -> str:
+    """Ask for several answers at once; returns the id of the answer set, which the host keeps.
+
+    The same ``token`` again gives the same set. A model that cannot be asked is a failed answer in it.
     """
-    sampling = Sampling.checked(
-        {"seed": seed, "temperature": temperature, "max_tokens": max_tokens, "top_p": top_p, "stop": list(stop)}
-    )
-    body = {"models": list(models), "messages": list(messages), **dataclasses.asdict(sampling), "token": token}
+    body = {"asked": [dataclasses.asdict(one) for one in asked], "token": token}
     return _call(ensure(home), "POST", "/answers", body)["id"]
 
 
@@ -74,19 +71,31 @@ def look(home: Home, id: str) -> list[Answer]:
     return [Answer.parse(body) for body in _call(_there(home), "GET", f"/answers/{id}")]
 
 
-def stop(home: Home, id: str) -> None:
-    """Ask the answers of a set to end before their next token; what they said stays."""
-    _call(_there(home), "POST", f"/answers/{id}/stop", {})
+def stop(home: Home, id: str, place: int | None = None) -> None:
+    """Ask the answers of a set, or the one at ``place``, to end before their next token; what they said stays."""
+    _call(_there(home), "POST", f"/answers/{id}/stop", {"place": place})
 
 
 def answers(home: Home, models: Sequence[str], messages: Sequence[Any], **sampling: Any) -> list[Answer]:
     """Ask, and wait until every answer has ended."""
-    name = start(home, models, messages, **sampling)
+    return wait_for(home, start(home, models, messages, **sampling))
+
+
+def wait_for(home: Home, name: str) -> list[Answer]:
+    """The answers of a set once all have ended."""
     while True:
         found = look(home, name)
         if all(answer.ended for answer in found):
             return found
         time.sleep(PAUSE)
+
+
+def heat(
+    home: Home, model: str, base: str, messages: Sequence[Any], answer: str, ended: bool = True, template: str = OWN
+) -> Heat:
+    """How likely each token of an answer is under two models; with the end of its turn where it ``ended``."""
+    body = {"model": model, "base": base, "messages": list(messages), "answer": answer, "ended": ended, "template": template}
+    return Heat.parse(_call(ensure(home), "POST", "/heat", body, COUNTING))
 
 
 def preview(home: Home, model: str, dataset_id: int, max_length: int) -> Preview:
@@ -168,12 +177,12 @@ def _answering(home: Home) -> Address | None:
     return address if answer.status_code == 200 and answer.json()["home"] == str(home.root) else None
 
 
-def _start(home: Home) -> Address:
+def _start(home: Home, port: int) -> Address:
     """Start a host in a session of its own, so that it outlives this process, and wait until it answers."""
     log = home.logs / "host.log"
     with log.open("ab") as written:
         process = subprocess.Popen(
-            [sys.executable, "-m", "engine.generation.host", "--home", str(home.root)],
+            [sys.executable, "-m", "engine.generation.host", "--home", str(home.root), "--port", str(port)],
             stdin=subprocess.DEVNULL,
             stdout=written,
             stderr=written,

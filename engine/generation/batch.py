@@ -55,13 +55,19 @@ def generate(
 
 def encode(tokenizer: Any, messages: Sequence[Mapping[str, Any]], tools: Any = None) -> list[int]:
     """A conversation as the tokens after which the assistant speaks. BadInput when the chat template refuses it."""
+    return tokenizer(rendered(tokenizer, messages, tools), add_special_tokens=False)["input_ids"]
+
+
+def rendered(tokenizer: Any, messages: Sequence[Mapping[str, Any]], tools: Any = None, template: str | None = None) -> str:
+    """A conversation as the text after which the assistant speaks, by the tokenizer's own chat template or another one."""
     from jinja2 import TemplateError
 
     try:
-        text = tokenizer.apply_chat_template(list(messages), tools=tools, tokenize=False, add_generation_prompt=True)
+        return tokenizer.apply_chat_template(
+            list(messages), tools=tools, chat_template=template, tokenize=False, add_generation_prompt=True
+        )
     except TemplateError as problem:
         raise BadInput(f"The model's chat template refuses the conversation: {problem}") from problem
-    return tokenizer(text, add_special_tokens=False)["input_ids"]
 
 
 def complete(

@@ -11,7 +11,7 @@ from engine.errors import BadInput
 from engine.generation.answers import Answer, Prompt, Sampling, checked_messages
 from engine.generation.decoding import Score
 from engine.generation.problems import Problem
-from engine.generation.tickets import Ticket
+from engine.generation.tickets import Growing
 
 # what would change the answer and is not done here: refused rather than passed over, unless it asks for nothing
 REFUSED: dict[str, tuple[Any, ...]] = {
@@ -76,7 +76,7 @@ def _alternatives(body: Mapping[str, Any]) -> int | None:
 class Completion:
     """One completion under its id, whole or in pieces."""
 
-    def __init__(self, request: Request, ticket: Ticket) -> None:
+    def __init__(self, request: Request, ticket: Growing) -> None:
         self._request = request
         self._ticket = ticket
         self._id = f"chatcmpl-{secrets.token_hex(12)}"

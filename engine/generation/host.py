@@ -28,8 +28,9 @@ KEPT_OPEN = 300  # seconds that an idle connection stays
 CLOSING = 2  # seconds that open streams have to end
 
 
-def serve(home: Home) -> int:
-    """Answer until asked to end. 0 also where another host of this home is already there."""
+def serve(home: Home, port: int = 0) -> int:
+    """Answer until asked to end, on ``port`` or on any that is free. 0 also where another host of this home is already there, 2
+    where the port cannot be had."""
     held = processes.hold(home.root / "host.lock")
     if held is None:
         print("Another host answers for this home.", flush=True)
@@ -42,7 +43,12 @@ def serve(home: Home) -> int:
     token, place = secrets.token_urlsafe(32), home.root / PLACE
     # the protocol is named, or asyncio does not send at once and every reply is 40 ms late
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listening:
-        listening.bind(("127.0.0.1", 0))
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind(("127.0.0.1", port))
+        except (OSError, OverflowError) as problem:
+            print(f"Port {port} cannot be had: {problem}. Choose another one, or none for any that is free.", flush=True)
+            return 2
         listening.listen(128)
         port = listening.getsockname()[1]
         speaker = Speaker()
@@ -92,9 +98,10 @@ def main() -> NoReturn:
     """The process: its arguments and its environment."""
     parser = argparse.ArgumentParser(prog="python -m engine.generation.host", description="Answers for one home, on loopback.")
     parser.add_argument("--home", required=True, help="the data home")
+    parser.add_argument("--port", type=int, default=0, help="any free one by default")
     given = parser.parse_args()
     os.environ.update(ENVIRONMENT)
-    code = serve(Home.resolve(given.home))
+    code = serve(Home.resolve(given.home), given.port)
     sys.stdout.flush()
     # a thread in the middle of reading a large model would be waited for; nothing is left to be written
     os._exit(code)

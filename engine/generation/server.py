@@ -15,19 +15,21 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from engine.errors import BadInput, TemperError, TryLater
-from engine.generation import completions, texts
+from engine.generation import completions, heat, outside, texts
 from engine.generation.answer_sets import AnswerSets
-from engine.generation.answers import Answer, Prompt, Sampling, checked_messages
+from engine.generation.answers import Answer, Asked, Prompt
 from engine.generation.guard import LARGEST_BODY, Guard, refusal
+from engine.generation.letters import Letter
 from engine.generation.preview import Previews
-from engine.generation.problems import worded
+from engine.generation.problems import Problem, worded
 from engine.generation.speaker import Speaker
-from engine.generation.tickets import Ticket
+from engine.generation.tickets import Growing, Ticket
 from engine.generation.weights import Voice
 from storage import db, models
 from storage.home import Home
 
-MOST_MODELS = 16  # side by side
+MANY = 16  # answers, beyond which a set lets others go first
+MOST_ASKED = 2_000  # answers of a set: prompts times models
 
 
 class Routes:
@@ -50,6 +52,7 @@ class Routes:
             Route("/answers", self.start, methods=["POST"]),
             Route("/answers/{name}", self.look),
             Route("/answers/{name}/stop", self.stop, methods=["POST"]),
+            Route("/heat", self.heat, methods=["POST"]),
             Route("/preview", self.preview, methods=["POST"]),
             Route("/release", self.release, methods=["POST"]),
             Route("/shutdown", self.shutdown, methods=["POST"]),
@@ -72,8 +75,8 @@ class Routes:
     async def complete(self, request: Request) -> Response:
         """A chat completion, whole or as a stream of server-sent events. A client that leaves ends its answer."""
         asked = completions.Request.checked(await _body(request))
-        ticket = Ticket(Voice.find(self._home, asked.model), asked.prompt, asked.sampling)
-        self._speaker.submit([ticket])
+        ticket = self._made(Asked(asked.model, asked.prompt.messages, asked.sampling), asked.prompt)
+        self._send([ticket])
         completion = completions.Completion(asked, ticket)
         answers = changes(ticket)
         async with _watched(request, ticket):
@@ -92,56 +95,81 @@ class Routes:
         asked = texts.Request.checked(await _body(request))
         voice = Voice.find(self._home, asked.model)
         tickets = [Ticket(voice, prompt, asked.sampling) for prompt in asked.prompts]
-        self._speaker.submit(tickets)
         if asked.stream:
+            self._speaker.submit(tickets)
             return Streamed(tickets[0], changes(tickets[0]), texts.Completion(asked, tickets))
-        async with _watched(request, *tickets):
-            for ticket in tickets:
-                async for _ in changes(ticket):
-                    continue
-        failed = next((ticket.problem for ticket in tickets if ticket.problem is not None), None)
+        failed = await self._answered(request, tickets)
         if failed is not None:
             return JSONResponse(completions.error(failed), failed.status)
         return JSONResponse(texts.Completion(asked, tickets).whole())
 
+    async def _answered(self, request: Request, tickets: list[Ticket]) -> Problem | None:
+        """Wait until all of these have ended, or the client has left; the first that failed says why."""
+        self._speaker.submit(tickets)
+        async with _watched(request, *tickets):
+            for ticket in tickets:
+                async for _ in changes(ticket):
+                    continue
+        return next((ticket.problem for ticket in tickets if ticket.problem is not None), None)
+
     async def start(self, request: Request) -> Response:
-        """Ask several models, all the same or each its own conversation; one that cannot be asked is a failed answer."""
+        """Ask several models, each its own; one that cannot be asked is a failed answer."""
         body = await _body(request)
-        token, asked = body.get("token"), body.get("models")
+        token, given = body.get("token"), body.get("asked")
         known = self._sets.known(token)
         if known is not None:
             return JSONResponse({"id": known})
-        if not isinstance(asked, list) or not 0 < len(asked) <= MOST_MODELS or not all(isinstance(m, str) for m in asked):
-            raise BadInput(f"models takes the names of 1 to {MOST_MODELS} models, not {asked!r}.")
-        sampling = Sampling.checked(body)
-        given: Any = body.get("messages")
-        conversations: list[Any] = [given] * len(asked)
-        if isinstance(given, list) and given and all(isinstance(one, list) for one in given):
-            conversations = given
-        if len(conversations) != len(asked):
-            raise BadInput(
-                f"{len(conversations)} conversations were given for {len(asked)} models. Give one for all, or one for each."
-            )
-        told = [checked_messages(one) for one in conversations]
-        entries = [self._entry(model, messages, sampling) for model, messages in zip(asked, told, strict=True)]
+        if not isinstance(given, list) or not 0 < len(given) <= MOST_ASKED or not all(isinstance(one, dict) for one in given):
+            count = len(given) if isinstance(given, list) else given
+            raise BadInput(f"asked takes a list of what 1 to {MOST_ASKED:,} answers are to be, not {count!r}.")
+        entries = [self._entry(asked) for asked in [Asked.parse(one) for one in given]]
+        for entry in entries:
+            if isinstance(entry, Ticket):
+                entry.one_of_many = len(entries) > MANY
         name = self._sets.add(entries, token)
-        self._speaker.submit([entry for entry in entries if isinstance(entry, Ticket)])
+        self._send([entry for entry in entries if isinstance(entry, Growing)])
         return JSONResponse({"id": name})
 
-    def _entry(self, model: str, messages: list[dict[str, Any]], sampling: Sampling) -> Ticket | Answer:
+    def _entry(self, asked: Asked) -> Growing | Answer:
         try:
-            return Ticket(Voice.find(self._home, model), Prompt(messages), sampling)
+            return self._made(asked)
         except TemperError as problem:
-            return Answer(model, status="failed", error=str(problem), sampling=sampling)
+            return Answer(asked.model, status="failed", error=str(problem), sampling=asked.sampling)
+
+    def _made(self, asked: Asked, prompt: Prompt | None = None) -> Growing:
+        """An answer to be given by weights of this home, or by a model behind an address on its list."""
+        found = outside.find(self._home, asked.model)
+        if found is not None:
+            return Letter(self._home, *found, asked, prompt)
+        prompt = prompt or Prompt(asked.messages, template=asked.template)
+        return Ticket(Voice.find(self._home, asked.model), prompt, asked.sampling)
+
+    def _send(self, answers: list[Growing]) -> None:
+        self._speaker.submit([answer for answer in answers if isinstance(answer, Ticket)])
+        for answer in answers:
+            if isinstance(answer, Letter):
+                answer.send()
 
     async def look(self, request: Request) -> Response:
         """The answers of a set as they stand."""
         return JSONResponse([dataclasses.asdict(a) for a in self._sets.look(request.path_params["name"])])
 
     async def stop(self, request: Request) -> Response:
-        """Ask the answers of a set to end."""
-        self._sets.stop(request.path_params["name"])
+        """Ask the answers of a set to end, or the one at a place."""
+        place = (await _body(request)).get("place")
+        if place is not None and (isinstance(place, bool) or not isinstance(place, int)):
+            raise BadInput(f"place takes a whole number from 0, not {place!r}.")
+        self._sets.stop(request.path_params["name"], place)
         return JSONResponse({})
+
+    async def heat(self, request: Request) -> Response:
+        """How likely each token of an answer is under two models."""
+        asked = heat.Request.checked(await _body(request))
+        reading = await run_in_threadpool(heat.Reading, self._home, asked)
+        failed = await self._answered(request, reading.tickets)
+        if failed is not None:
+            return refusal(failed.status, failed.code, failed.message)
+        return JSONResponse(dataclasses.asdict(reading.told()))
 
     async def preview(self, request: Request) -> Response:
         """A data set as a model's tokens."""
@@ -162,7 +190,7 @@ class Routes:
         return JSONResponse({})
 
 
-async def changes(ticket: Ticket) -> AsyncIterator[Answer]:
+async def changes(ticket: Growing) -> AsyncIterator[Answer]:
     """The ticket's answer at every change, the last one ended."""
     loop, changed = asyncio.get_running_loop(), asyncio.Event()
 
@@ -186,7 +214,7 @@ async def changes(ticket: Ticket) -> AsyncIterator[Answer]:
 
 
 @asynccontextmanager
-async def _watched(request: Request, *tickets: Ticket) -> AsyncIterator[None]:
+async def _watched(request: Request, *tickets: Growing) -> AsyncIterator[None]:
     """Ends the answers when the client leaves meanwhile."""
 
     async def watch() -> None:
@@ -206,7 +234,7 @@ class Streamed(StreamingResponse):
     """The answer as server-sent events. Left by a client that is gone, even before the first, it ends the answer."""
 
     def __init__(
-        self, ticket: Ticket, answers: AsyncIterator[Answer], completion: completions.Completion | texts.Completion
+        self, ticket: Growing, answers: AsyncIterator[Answer], completion: completions.Completion | texts.Completion
     ) -> None:
         pieces = _stream(ticket, answers, completion)
         super().__init__(pieces, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
@@ -220,7 +248,7 @@ class Streamed(StreamingResponse):
 
 
 async def _stream(
-    ticket: Ticket, answers: AsyncIterator[Answer], completion: completions.Completion | texts.Completion
+    ticket: Growing, answers: AsyncIterator[Answer], completion: completions.Completion | texts.Completion
 ) -> AsyncIterator[str]:
     sent, answer = 0, ticket.answer
     yield completion.piece(answer, "", first=True)

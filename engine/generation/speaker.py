@@ -8,37 +8,26 @@ tried again one by one from where they stood: only the one that is to blame ends
 import threading
 import time
 import traceback
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
-from typing import Any
 
 from engine.errors import BadInput, TryLater
 from engine.generation import batch as batches
-from engine.generation.answers import Prompt, Released
+from engine.generation.answers import Released
 from engine.generation.decoding import Batch, Row
 from engine.generation.problems import NoMemory, TooLong, is_out_of_memory, worded
+from engine.generation.reading import Reader
 from engine.generation.shelf import SPARE, Shelf, free_memory
 from engine.generation.tickets import Ticket
 from engine.generation.weights import Weights
 
 CLOSING = 5.0  # seconds that the last step may take
 WINDOW = 0.03  # seconds that a request waits for others to start with
+SOON = 0.05  # seconds that those who start wait for prompts that are still being read
 FORESIGHT = 2048  # tokens of an answer that memory is counted for before it begins; few come to more
 PADDING = 2.0  # how much wider batches may become by going on as one
 MOST_ROWS = 32  # that speak at once; more wait for their turn
-
-
-def _tokens(tokenizer: Any, prompt: Prompt) -> list[int]:
-    """A prompt as the tokens that are gone on from. BadInput where it is empty."""
-    if prompt.ids is not None:
-        ids = list(prompt.ids)
-    elif prompt.text is not None:
-        ids = tokenizer(prompt.text)["input_ids"]
-    else:
-        ids = batches.encode(tokenizer, prompt.messages, list(prompt.tools) or None)
-    if not ids:
-        raise BadInput("The prompt is empty: there is nothing to go on from.")
-    return ids
+KEPT_FREE = 8  # of these, for whoever asks while many answers of one set are being given
 
 
 @dataclass
@@ -68,6 +57,7 @@ class Speaker:
         self._live: list[Speech] = []
         self._asked: list[Ticket] = []  # those that are being admitted, neither waiting nor yet speaking
         self.shelf = Shelf(self._wake, budget)
+        self._reader = Reader(self._wake)
         self._thread = threading.Thread(target=self._run, name="generating", daemon=True)
         self._thread.start()
 
@@ -96,6 +86,7 @@ class Speaker:
             self._changed.notify()
         self._thread.join(CLOSING)
         self.shelf.close()
+        self._reader.close()
         for ticket in self._unended():
             ticket.finish("stopped")
         for future in self._releases:
@@ -162,7 +153,7 @@ class Speaker:
         with self._changed:
             if not self._waiting or self._waiting[0].at + WINDOW > time.monotonic():
                 return
-            self._asked, self._waiting = self._waiting, []
+            self._asked, self._waiting = sorted(self._waiting, key=lambda ticket: ticket.one_of_many), []
         rest: list[Ticket] = []
         found: dict[tuple[str, str], Weights | str | Exception] = {}
         groups: dict[tuple[Weights, bool], list[Ticket]] = {}
@@ -180,17 +171,17 @@ class Speaker:
                 busy.add(weights)  # the next one may need room, and these are about to speak
             if isinstance(weights, Exception):
                 ticket.fail(worded(weights))
-            elif isinstance(weights, str) or not free or (ticket.alone and lonely):
+            elif isinstance(weights, str) or free <= KEPT_FREE * ticket.one_of_many or (ticket.alone and lonely):
                 ticket.wait_for(weights if isinstance(weights, str) else "the answers before it")
                 rest.append(ticket)
             elif ticket.alone:
                 free, lonely = free - 1, True
-                self._begin(weights, [ticket], rest)
+                self._begin(weights, self._those_read(weights, [ticket], rest), rest)
             else:
                 free -= 1
                 groups.setdefault((weights, ticket.prompt.echo), []).append(ticket)
         for (weights, _), tickets in groups.items():
-            self._begin(weights, tickets, rest)
+            self._begin(weights, self._those_read(weights, tickets, rest), rest)
         with self._changed:
             self._asked, self._waiting = [], rest + self._waiting
 
@@ -199,6 +190,31 @@ class Speaker:
             return self.shelf.take(ticket.voice, busy)
         except Exception as problem:
             return problem
+
+    def _those_read(self, weights: Weights, tickets: list[Ticket], rest: list[Ticket]) -> list[Ticket]:
+        """The tickets whose prompts are tokens now; those that take longer than a moment go to ``rest``."""
+        fresh, beside = [t for t in tickets if t.reading is None and t.row is None], self._adapters(weights)
+        for ticket in fresh:
+            try:
+                attached = weights.attach(ticket.voice, beside)
+            except Exception as problem:
+                ticket.fail(worded(problem))
+                continue
+            beside.add(attached.name)
+            ticket.read_for = attached.fingerprint
+            ticket.reading = self._reader.read(attached.tokenizer, ticket.prompt)
+        asked = [ticket for ticket in tickets if not ticket.answer.ended]
+        if fresh:
+            wait([ticket.reading for ticket in asked if ticket.reading is not None], SOON if not self._live else SOON / 10)
+        late = [ticket for ticket in asked if ticket.reading is not None and not ticket.reading.done()]
+        for ticket in late:
+            ticket.wait_for("its prompt to be read")
+        rest += late
+        return [ticket for ticket in asked if ticket not in late]
+
+    def _adapters(self, weights: Weights) -> set[str]:
+        """The adapters that speak on these weights now."""
+        return {row.adapter for speech in self._live if speech.weights is weights for row in speech.batch.rows}
 
     def _begin(self, weights: Weights, tickets: list[Ticket], rest: list[Ticket]) -> None:
         """Start one batch with those whose prompts can be read; what does not fit into memory now goes to ``rest``."""
@@ -239,14 +255,14 @@ class Speaker:
     def _read(self, weights: Weights, ticket: Ticket, beside: set[str]) -> Row:
         """The ticket as a row, ``beside`` other adapters. One that is tried again goes on after what it has said, if the
         weights are still the same."""
-        speaking = {row.adapter for speech in self._live if speech.weights is weights for row in speech.batch.rows}
-        attached = weights.attach(ticket.voice, speaking | beside)
+        attached = weights.attach(ticket.voice, self._adapters(weights) | beside)
+        if attached.fingerprint != ticket.read_for:
+            raise TryLater(f"The weights of {ticket.voice.model.name} were changed on the disk during the answer. Ask again.")
         if ticket.row is not None:
-            if attached.fingerprint != ticket.answer.fingerprint:
-                raise TryLater(f"The weights of {ticket.voice.model.name} were changed on the disk during the answer. Ask again.")
             ticket.row.adapter = attached.name
             return ticket.row
-        prompt = _tokens(attached.tokenizer, ticket.prompt)
+        assert ticket.reading is not None
+        prompt = ticket.reading.result()
         if max(prompt, default=0) >= weights.vocabulary:
             raise BadInput(
                 f"The tokenizer of {ticket.voice.model.name} has a token {max(prompt)}, and {weights.name} knows {weights.vocabulary}. "

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
 
@@ -13,25 +14,17 @@ from engine.generation.text import Text
 from engine.generation.weights import Attached, Voice
 
 
-class Ticket:
-    """An answer that was asked for. ``answer`` is replaced as a whole at every change, so a reader never sees half of one."""
+class Growing:
+    """An answer that is being given. ``answer`` is replaced as a whole at every change, so a reader never sees half of one."""
 
-    def __init__(self, voice: Voice, prompt: Prompt, sampling: Sampling) -> None:
-        self.voice = voice
+    def __init__(self, answer: Answer, prompt: Prompt) -> None:
+        self.answer = answer
         self.prompt = prompt
         self.at = time.monotonic()
         self.cancelled = False
-        # failed once beside others: tried again by itself, so that only the one that is to blame fails
-        self.alone = False
-        self.row: Row | None = None
-        self.room = 0  # tokens that the answer may have
         self.problem: Problem | None = None
+        self.row: Row | None = None  # its tokens and their scores, where it is ours
         self.tokenizer: Any = None  # once the prompt is read
-        adapter = voice.model.name if voice.adapter else None
-        self.answer = Answer(voice.model.name, adapter, base=voice.base.name, sampling=sampling)
-        self._spoken: Text | None = None
-        self._ends: frozenset[int] = frozenset()
-        self._began: float | None = None
         self._listeners: list[Callable[[], None]] = []
         self._lock = threading.Lock()
 
@@ -49,6 +42,46 @@ class Ticket:
     def cancel(self) -> None:
         """Ask for an end; it comes before the next token. What is there stays."""
         self.cancelled = True
+
+    def finish(self, status: str, reason: str | None = None) -> None:
+        """End with what there is."""
+        self._change(status=status, finish=reason, waiting_for="")
+
+    def fail(self, problem: Problem) -> None:
+        """End because something went wrong; what was said until then stays."""
+        self.problem = problem
+        self.answer = replace(self.answer, error=problem.message)
+        self.finish("failed")
+
+    def become(self, answer: Answer) -> None:
+        """Be this answer from now on, and tell those who listen."""
+        self.answer = answer
+        with self._lock:
+            listeners = list(self._listeners)
+        for listener in listeners:
+            listener()
+
+    def _change(self, **values: Any) -> None:
+        self.become(replace(self.answer, **values))
+
+
+class Ticket(Growing):
+    """An answer that weights of this home are asked for."""
+
+    def __init__(self, voice: Voice, prompt: Prompt, sampling: Sampling) -> None:
+        adapter = voice.model.name if voice.adapter else None
+        answer = Answer(voice.model.name, adapter, base=voice.base.name, sampling=sampling, template=prompt.template)
+        super().__init__(answer, prompt)
+        self.voice = voice
+        # failed once beside others: tried again by itself, so that only the one that is to blame fails
+        self.alone = False
+        self.one_of_many = False  # of a large set: whoever asks less goes first
+        self.reading: Future[list[int]] | None = None  # the tokens of the prompt, when somebody reads it
+        self.read_for = ""  # the fingerprint of the weights that they are for
+        self.room = 0  # tokens that the answer may have
+        self._spoken: Text | None = None
+        self._ends: frozenset[int] = frozenset()
+        self._began: float | None = None
 
     def wait_for(self, what: str) -> None:
         """Say what a queued answer waits for."""
@@ -93,17 +126,4 @@ class Ticket:
             self.answer = replace(self.answer, text=self._spoken.finish())
         if self._began is None:
             self.answer = replace(self.answer, waited=time.monotonic() - self.at)
-        self._change(status=status, finish=reason, waiting_for="")
-
-    def fail(self, problem: Problem) -> None:
-        """End because something went wrong; what was said until then stays."""
-        self.problem = problem
-        self.answer = replace(self.answer, error=problem.message)
-        self.finish("failed")
-
-    def _change(self, **values: Any) -> None:
-        self.answer = replace(self.answer, **values)
-        with self._lock:
-            listeners = list(self._listeners)
-        for listener in listeners:
-            listener()
+        super().finish(status, reason)

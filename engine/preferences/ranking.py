@@ -266,6 +266,24 @@ def _reach(begin: str, beats: Mapping[str, set[str]]) -> set[str]:
     return seen
 
 
+def sentences(found: Ranking) -> list[str]:
+    """What a ranking rests on and does not tell, in sentences."""
+    said = []
+    if len(found.groups) > 1:
+        groups = "; ".join(", ".join(group) for group in found.groups)
+        said.append(f"These never met, not even through others, so nothing is known of one against the other: {groups}.")
+    if found.one_sided:
+        said.append(
+            f"{', '.join(found.one_sided)}: one side has won every battle, so how far apart they are is not told by the votes."
+        )
+    for (one, other), difference in found.differences.items():
+        if one < other and difference.more is not None:
+            said.append(f"{one} against {other} is open; about {difference.more:,} more votes as they come now would decide it.")
+    for what, span in found.style:
+        said.append(f"Twice the {what} is worth {span.value:+.0f} points ({span.low:+.0f} to {span.high:+.0f}).")
+    return said
+
+
 def wins(battles: Iterable[Battle]) -> dict[tuple[str, str], tuple[float, int]]:
     """What each model scored against each other (a tie is a half), and in how many battles."""
     told: dict[tuple[str, str], list[float]] = defaultdict(list)

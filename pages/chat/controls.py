@@ -1,4 +1,4 @@
-"""The controls of the chat: which models, how they decode, the prompt, earlier conversations, prompts to begin with."""
+"""The controls of the chat: how all sides decode, the prompt, earlier conversations, prompts to begin with."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -9,19 +9,21 @@ import streamlit as st
 from engine.data import curate
 from engine.errors import NotFound
 from engine.generation import conversations
-from engine.generation.answers import MAX_TOKENS, Sampling
-from engine.generation.conversations import MOST_MODELS, Conversation
-from pages.chat import asking
+from engine.generation.answers import MAX_TOKENS, MOST_SIDES, Sampling
+from engine.generation.turns import Conversation, Side
+from pages.chat import asking, away, sides
 from pages.parts import confirm, go, inert, messages, words
 from storage import datasets, runs
 from storage import models as registry
 from storage.home import Home
 from storage.records import Dataset
 
-MODELS, SYSTEM, SEED, TEMPERATURE, TOP_P, LENGTH, BLIND = (
-    "chat_models", "chat_system", "chat_seed", "chat_temperature", "chat_top_p", "chat_length", "chat_blind",
+SYSTEM, SEED, TEMPERATURE, TOP_P, LENGTH, BLIND, EACH = (
+    "chat_system", "chat_seed", "chat_temperature", "chat_top_p", "chat_length", "chat_blind", "chat_each",
 )  # fmt: skip
-DEFAULTS: dict[str, Any] = {BLIND: False, SYSTEM: "", SEED: 0, TEMPERATURE: 0.0, TOP_P: 1.0, LENGTH: MAX_TOKENS}
+DEFAULTS: dict[str, Any] = {
+    BLIND: False, EACH: False, SYSTEM: "", SEED: 0, TEMPERATURE: 0.0, TOP_P: 1.0, LENGTH: MAX_TOKENS,
+}  # fmt: skip
 ADDRESS, HELD = "models", "chat_address"  # where the address names the models, by id, and what it named last
 ASKING = ("messages", "prompt_completion", "prompt")  # shapes with prompts in them
 OFFERED, LOOKED_AT, SHORT = 4, 200, 90  # prompts to begin with, the rows they are taken from, and their longest in characters
@@ -32,25 +34,27 @@ def fill(home: Home) -> None:
     held = st.session_state
     for key, value in DEFAULTS.items():
         held.setdefault(key, value)
-    every = registry.all(home)
-    there = {model.name for model in every}
+    there = sides.offered(home)
     name = asking.named()
-    if held.get(MODELS) is None and name is not None:
+    if held.get(sides.SLOTS) is None and name is not None:
         with suppress(NotFound):  # the page itself says so
             take_over(conversations.read(home, name))
     asked = st.query_params.get(ADDRESS)
     if asked is not None and asked != held.get(HELD):
-        ids = {str(model.id): model.name for model in every}
+        ids = {str(model.id): model.name for model in registry.all(home)}
         parts = [part.strip().removeprefix("#") for part in asked.split(",") if part.strip()]
-        names = list(dict.fromkeys(ids.get(part, part) for part in parts))  # an older address holds names
-        missing = [name for name in names if name not in there]
+        names = [ids.get(part, part) for part in parts]  # an older address holds names
+        missing = [name for name in dict.fromkeys(names) if name not in there]
         if missing:
             st.warning(f"Not in the registry: {inert.plain(', '.join(missing))}.", icon=":material/help:")
-        held[MODELS] = [name for name in names if name in there][:MOST_MODELS]
+        if [side.model.partition("@")[0] for side in sides.chosen("")] != names:
+            sides.fill([Side(name) for name in dict.fromkeys(names) if name in there][:MOST_SIDES])
         held[HELD] = asked
         if asking.ADDRESS not in st.query_params:
             asking.forget()
-    held[MODELS] = [name for name in held.get(MODELS) or [] if name in there] or standard(home)
+    sides.keep(there)
+    if not held.get(sides.SLOTS):
+        sides.fill([Side(name) for name in standard(home)])
 
 
 def standard(home: Home) -> list[str]:
@@ -63,17 +67,18 @@ def standard(home: Home) -> list[str]:
     return [model.name for model in (base, tuned) if model is not None]
 
 
-def header(home: Home, talk: Conversation | None) -> None:
+def header(home: Home) -> None:
     """Draw the title, and the ways to other conversations."""
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.title("Chat", width="content")
         with st.container(horizontal=True, width="content"):
-            if talk is not None:
+            if asking.named():
                 st.button("New", icon=":material/add_comment:", key="chat_new", on_click=asking.forget, help="New conversation")
-            earlier(home, talk)
+            away.draw(home)
+            earlier(home)
 
 
-def earlier(home: Home, talk: Conversation | None) -> None:
+def earlier(home: Home) -> None:
     """Draw the conversations to go back to."""
     with st.popover("Earlier", icon=":material/history:", on_change="rerun", key="chat_earlier") as box:
         if not box.open:
@@ -84,10 +89,10 @@ def earlier(home: Home, talk: Conversation | None) -> None:
         for one in found:
             with st.container(horizontal=True, vertical_alignment="center"):
                 begun = shortened(one.turns[0].prompt) if one.turns else "Empty"
-                who = inert.plain(" and ".join(one.models), 60)
+                who = "blind" if one.hidden else inert.plain(" and ".join(dict.fromkeys(one.models)), 60)
                 st.button(
                     f"{begun} · :small[{who}, {words.ago(one.created_at)}]", key=f"talk_{one.id}", type="tertiary",
-                    width="stretch", disabled=talk is not None and talk.id == one.id, on_click=reopen, args=(one,),
+                    width="stretch", disabled=one.id == asking.named(), on_click=reopen, args=(one,),
                 )  # fmt: skip
 
 
@@ -100,74 +105,97 @@ def shortened(text: str, longest: int = 48) -> str:
 def reopen(talk: Conversation) -> None:
     """Show an earlier conversation, with its models and its decoding in the controls."""
     take_over(talk)
-    asking.show(talk.id)
+    asking.show(talk)
+    st.query_params.pop("view", None)
 
 
 def take_over(talk: Conversation) -> None:
-    """Put a conversation's models and decoding into the controls."""
-    held = st.session_state
-    held[MODELS], held[SYSTEM], held[BLIND] = list(talk.models), talk.system, talk.blind
+    """Put a conversation's sides and decoding into the controls."""
+    held, systems = st.session_state, {side.system for side in talk.sides}
+    held[SYSTEM], held[BLIND] = systems.pop() if len(systems) == 1 else "", talk.blind
+    sides.fill(talk.sides, held[SYSTEM])
     if talk.turns:
-        last = talk.turns[-1].sampling
-        held[SEED], held[TEMPERATURE], held[TOP_P], held[LENGTH] = last.seed, last.temperature, last.top_p, last.max_tokens
+        last = talk.turns[-1].samplings
+        common = next(
+            (one for side, one in zip(talk.sides, last, strict=True) if (side.temperature, side.seed) == (None, None)), last[0]
+        )
+        held[SEED], held[TEMPERATURE], held[TOP_P], held[LENGTH] = (
+            common.seed,
+            common.temperature,
+            common.top_p,
+            common.max_tokens,
+        )
 
 
-def choose(home: Home) -> list[str]:
-    """Ask which models answer; their names, in order. The address names them too."""
-    ids = {model.name: model.id for model in registry.all(home)}
-    if not ids:
+def choose(home: Home) -> tuple[Side, ...]:
+    """Ask which models answer, from left to right. The address names them too."""
+    there = sides.offered(home)
+    if not there:
         messages.empty("No model yet", "Bring one in under Models, or train one. Then ask it here.", ":material/deployed_code:")
         go.button("To the models", ":material/deployed_code:", "models", key="chat_to_models")
         st.stop()
-    chosen = st.multiselect(
-        "Models", list(ids), key=MODELS, max_selections=MOST_MODELS, persist_state="session", placeholder="Choose up to four models",
-        help="Every prompt goes to all of them at once. Models that share a base share its memory.",
-    )  # fmt: skip
-    told = ",".join(str(ids[name]) for name in chosen)
+    sides.draw(home, there, st.session_state[SYSTEM])
+    ids = {model.name: str(model.id) for model in registry.all(home)}
+    chosen = sides.chosen(st.session_state[SYSTEM])
+    names = [side.model if side.model in ids else side.model.rpartition("@")[0] for side in chosen]
+    told = ",".join(ids.get(name, side.model) for name, side in zip(names, chosen, strict=True))
     st.session_state[HELD] = told
     if told and st.query_params.get(ADDRESS) != told:
         st.query_params[ADDRESS] = told
     return chosen
 
 
-def decoding() -> Sampling:
-    """Ask how tokens are chosen, the same for all models."""
+def decoding(home: Home) -> Sampling:
+    """Ask how tokens are chosen, the same for all sides that say nothing else; and how they are compared."""
     held = st.session_state
-    greedy = held[TEMPERATURE] == 0
     with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            "Add a side", icon=":material/add:", key="chat_add", disabled=sides.is_full(), on_click=sides.add, args=(home,),
+            help=f"Up to {MOST_SIDES} answer side by side. The same model can stand twice, with other settings.",
+        )  # fmt: skip
         with st.popover("Decoding", icon=":material/tune:"):
-            st.slider(
-                "Temperature", 0.0, 2.0, step=0.05, key=TEMPERATURE, persist_state="session",
-                help="0 always takes the likeliest token, so the answer is the same every time. Higher values vary more.",
-            )  # fmt: skip
-            st.slider(
-                "Top p", 0.05, 1.0, step=0.05, key=TOP_P, persist_state="session", disabled=greedy,
-                help="Only the likeliest tokens that together reach this share can be drawn.",
-            )  # fmt: skip
-            st.number_input(
-                "Seed", min_value=0, step=1, key=SEED, persist_state="session",
-                help="The same seed draws the same tokens, for every model.",
-            )  # fmt: skip
-            st.number_input("Longest answer, in tokens", 1, 100_000, step=32, key=LENGTH, persist_state="session")
-            st.text_area(
-                "System prompt", key=SYSTEM, persist_state="session", height=80, placeholder="None",
-                help="Told to every model before the conversation",
-            )  # fmt: skip
+            _common()
         chosen = Sampling(int(held[SEED] or 0), float(held[TEMPERATURE]), float(held[TOP_P]), int(held[LENGTH] or MAX_TOKENS))
-        told = f"The same for all: {said(chosen)}"
+        marked = any(sides.marks(side, held[SYSTEM]) for side in sides.chosen(held[SYSTEM]))
+        told = f"The same for all{' but what is marked' if marked else ''}: {said(chosen)}"
         st.caption(told + (", with a system prompt" if held[SYSTEM].strip() else ""), width="content")
-        if len(held.get(MODELS) or []) > 1:
+        if len(held[sides.SLOTS]) > 1:
             st.toggle(
                 "Blind", key=BLIND, persist_state="session",
                 help="Names are hidden and sides shuffled until you have said which answer is better. Only such votes are ranked.",
             )  # fmt: skip
+            st.toggle("A prompt for each", key=EACH, persist_state="session", help="Ask every side something of its own")
     return chosen
+
+
+def _common() -> None:
+    """Draw what holds for all sides."""
+    st.slider(
+        "Temperature", 0.0, 2.0, step=0.05, key=TEMPERATURE, persist_state="session",
+        help="0 always takes the likeliest token, so the answer is the same every time. Higher values vary more.",
+    )  # fmt: skip
+    st.slider(
+        "Top p", 0.05, 1.0, step=0.05, key=TOP_P, persist_state="session",
+        help="Only the likeliest tokens that together reach this share can be drawn. It does nothing at temperature 0.",
+    )  # fmt: skip
+    st.number_input(
+        "Seed",
+        min_value=0,
+        step=1,
+        key=SEED,
+        persist_state="session",
+        help="The same seed draws the same tokens, for every model.",
+    )
+    st.number_input("Longest answer, in tokens", 1, 100_000, step=32, key=LENGTH, persist_state="session")
+    st.text_area(
+        "System prompt", key=SYSTEM, persist_state="session", height=80, placeholder="None",
+        help="Told to every model before the conversation",
+    )  # fmt: skip
 
 
 def blind() -> bool:
     """Whether names are to be hidden: there have to be two."""
-    held = st.session_state
-    return bool(held.get(BLIND)) and len(held.get(MODELS) or []) > 1
+    return bool(st.session_state.get(BLIND)) and len(st.session_state.get(sides.SLOTS) or []) > 1
 
 
 def said(sampling: Sampling) -> str:
@@ -177,27 +205,43 @@ def said(sampling: Sampling) -> str:
     return f"{how}{top}, seed {sampling.seed}, at most {words.plural(sampling.max_tokens, 'token')}"
 
 
-def prompt(home: Home, talk: Conversation | None, chosen: Sequence[str], sampling: Sampling) -> None:
-    """Draw the field for the prompt at the foot of the page."""
+def prompt(home: Home, talk: Conversation | None, chosen: tuple[Side, ...], sampling: Sampling) -> None:
+    """Draw the field for the prompt at the foot of the page, or one for each side."""
     answering = talk is not None and not talk.ended
-    anew = talk is not None and asking.begins_anew(talk, chosen, st.session_state[SYSTEM], blind())
+    anew = talk is not None and asking.begins_anew(talk, chosen, blind())
     if anew and chosen and not answering:
         st.caption(f":material/info: {anew}: the next prompt begins a new one.")
+    if st.session_state[EACH] and len(chosen) > 1:
+        each(home, talk, chosen, sampling, answering)
+        return
     text = "Ask all of them the same" if len(chosen) > 1 else "Ask" if chosen else "Choose a model first"
     st.chat_input(
         "Answering…" if answering else text, key="chat_prompt", disabled=answering or not chosen, max_chars=conversations.LONGEST,
-        on_submit=submit, args=(home, talk, tuple(chosen), sampling),
+        on_submit=submit, args=(home, talk, chosen, sampling),
     )  # fmt: skip
 
 
-def submit(home: Home, talk: Conversation | None, chosen: Sequence[str], sampling: Sampling) -> None:
+def each(home: Home, talk: Conversation | None, chosen: tuple[Side, ...], sampling: Sampling, answering: bool) -> None:
+    """Draw a field for each side."""
+    with st.form("chat_prompts", clear_on_submit=True):
+        for place, (column, side) in enumerate(zip(st.columns(len(chosen)), chosen, strict=True)):
+            name = chr(ord("A") + place) if blind() else inert.plain(side.model, 60)
+            column.text_area(f"For {name}", key=f"chat_prompt_{place}", height=100, max_chars=conversations.LONGEST)
+        st.form_submit_button(
+            "Answering…" if answering else "Ask", type="primary", disabled=answering, on_click=submit,
+            args=(home, talk, chosen, sampling),
+        )  # fmt: skip
+
+
+def submit(home: Home, talk: Conversation | None, chosen: tuple[Side, ...], sampling: Sampling) -> None:
     """Ask what was typed."""
-    typed = st.session_state["chat_prompt"]
-    if typed:
-        asking.ask(home, talk, chosen, st.session_state[SYSTEM], sampling, typed, blind())
+    held = st.session_state
+    typed = held.get("chat_prompt") or [held.get(f"chat_prompt_{place}") or "" for place in range(len(chosen))]
+    if isinstance(typed, str) or any(text.strip() for text in typed):
+        asking.ask(home, talk, chosen, sampling, typed, blind())
 
 
-def suggestions(home: Home, chosen: Sequence[str], sampling: Sampling) -> None:
+def suggestions(home: Home, chosen: tuple[Side, ...], sampling: Sampling) -> None:
     """Draw the empty page: what happens here, and prompts from the newest data to begin with."""
     messages.empty(
         "Ask the base and the tuned model the same",
@@ -208,7 +252,7 @@ def suggestions(home: Home, chosen: Sequence[str], sampling: Sampling) -> None:
     if not chosen:
         return
     with messages.edge():
-        source, offered = familiar(home, chosen)
+        source, offered = familiar(home, [side.model for side in chosen])
         if source is None:
             return
         st.caption(f"To begin with, from {inert.plain(source.title)}:")
@@ -216,7 +260,7 @@ def suggestions(home: Home, chosen: Sequence[str], sampling: Sampling) -> None:
             for i, text in enumerate(offered):
                 st.button(
                     inert.plain(text), key=f"chat_try_{i}", wrap=True,
-                    on_click=asking.ask, args=(home, None, tuple(chosen), st.session_state[SYSTEM], sampling, text, blind()),
+                    on_click=asking.ask, args=(home, None, chosen, sampling, text, blind()),
                 )  # fmt: skip
 
 
@@ -250,14 +294,17 @@ def first_asked(row: dict[str, Any]) -> str:
     return next((str(turn["content"]) for turn in turns if turn.get("role") == "user"), "")
 
 
-def after(home: Home, talk: Conversation, chosen: Sequence[str], sampling: Sampling) -> None:
+def after(home: Home, talk: Conversation, chosen: tuple[Side, ...], sampling: Sampling) -> None:
     """Draw what can be done once the answers are there."""
     with st.container(horizontal=True):
         st.button(
             "Ask the last prompt again", icon=":material/replay:", key="chat_again", type="tertiary", disabled=not chosen,
-            help="With the models, seed and decoding that are chosen now",
-            on_click=asking.ask_again, args=(home, talk.id, tuple(chosen), st.session_state[SYSTEM], sampling, blind()),
+            help="With the models, seed and decoding that are chosen now. What was answered stays beside it.",
+            on_click=asking.ask_again, args=(home, talk, chosen, sampling, blind()),
         )  # fmt: skip
+        with st.popover("Link", icon=":material/link:", type="tertiary", key="chat_link"):
+            st.caption("Whoever may open this app finds the conversation here, as it stands and as it goes on.")
+            st.code(asking.link(talk), language=None)
         if st.button("Delete", icon=":material/delete:", key="chat_delete", type="tertiary", help="Take this conversation away"):
             confirm.confirm(
                 "Delete this conversation?", ["Its prompts and answers are gone for good. The models stay."], "Delete",

@@ -7,7 +7,7 @@ import streamlit as st
 from engine.errors import TemperError
 from engine.generation import conversations
 from engine.generation.answers import Answer
-from engine.generation.conversations import Conversation, Turn
+from engine.generation.turns import Conversation, Turn
 from engine.preferences import arena, desk, projects
 from engine.preferences.pairs import NewPair
 from pages.parts import go, inert, messages, session, signing
@@ -25,74 +25,81 @@ def name() -> str:
 def called(talk: Conversation, i: int) -> str:
     """What the answer of the model at place ``i`` is called: by its side where it is blind, and by the model where that is known."""
     side = f"Answer {chr(ord('A') + talk.shown.index(i))}"
-    model = inert.plain(talk.models[i], 60)
+    model = named(talk, i)
     return side if talk.hidden else f"{side}: {model}" if talk.blind else model
 
 
-def comparable(talk: Conversation, place: int) -> list[dict[str, str]] | None:
-    """What all models were asked at a turn, where they were asked the same: with earlier answers of their own they were not."""
-    earlier = Conversation(talk.id, talk.models, talk.system, talk.created_at, talk.turns[:place])
-    asked = [earlier.messages(i, talk.turns[place].prompt) for i in range(len(talk.models))]
+def named(talk: Conversation, i: int) -> str:
+    """The model of a side, with what tells it from another side of the same model."""
+    model = inert.plain(talk.models[i], 60)
+    return f"{model} ({chr(ord('A') + i)})" if talk.models.count(talk.models[i]) > 1 else model
+
+
+def comparable(talk: Conversation, turn: Turn) -> list[dict[str, str]] | None:
+    """What all models were asked at a turn, where they were asked the same: with earlier answers of their own they were not. System
+    prompts that differ are part of what is compared, and not of what was asked."""
+    before = talk.before(turn)
+    same = len({side.system for side in talk.sides}) == 1
+    asked = [before.messages(i, turn.prompts[i], system=same) for i in range(len(talk.models))]
     return asked[0] if all(each == asked[0] for each in asked) else None
 
 
-def draw(home: Home, talk: Conversation, place: int) -> None:
+def draw(home: Home, talk: Conversation, turn: Turn) -> None:
     """Draw what can be said of the answers of a turn."""
-    turn = talk.turns[place]
     if not turn.ended or not turn.answers or any(answer.status == "failed" or not answer.text.strip() for answer in turn.answers):
         return
-    asked = comparable(talk, place)
-    if asked is None:
+    if comparable(talk, turn) is None:
         return
-    key = f"chat_judge_{talk.id}_{place}"
+    key = f"chat_judge_{turn.id}"
     with st.container(horizontal=True, vertical_alignment="center", key=key):
         if len(talk.models) > 1:
             st.caption("Which is better?", width="content")
             for i in talk.shown:
                 st.button(
                     called(talk, i), icon=":material/thumb_up:", key=f"{key}_{i}", type="tertiary", on_click=vote,
-                    args=(home, talk, place, i), help="Kept as a pair with your vote, under Labels",
+                    args=(home, talk, turn, i), help="Kept as a pair with your vote, under Labels",
                 )  # fmt: skip
             if len(talk.models) == 2:
                 for choice, said in (("tie", "Tie"), ("bad", "Both bad")):
-                    st.button(said, key=f"{key}_{choice}", type="tertiary", on_click=vote, args=(home, talk, place, choice))
+                    st.button(said, key=f"{key}_{choice}", type="tertiary", on_click=vote, args=(home, talk, turn, choice))
         if talk.hidden:
             st.caption("Names are shown when you have chosen", width="content")
             return
         with st.popover("Correct an answer", icon=":material/edit:", type="tertiary", key=f"{key}_correct"):
-            correct(home, talk, place)
+            correct(home, talk, turn)
         if st.session_state.get(key):
             go.button(f"Kept: {inert.plain(st.session_state[key], 60)}", ":material/check:", "labels", key=f"{key}_to", type="tertiary",
                       project=PROJECT, view="pairs")  # fmt: skip
     messages.kept(key)
 
 
-def correct(home: Home, talk: Conversation, place: int) -> None:
+def correct(home: Home, talk: Conversation, turn: Turn) -> None:
     """Ask for a better text of an answer; it is kept as better than the original."""
-    key, answers = f"chat_judge_{talk.id}_{place}", talk.turns[place].answers
+    key, answers = f"chat_judge_{turn.id}", turn.answers
     which = 0
     if len(talk.models) > 1:
         which = st.segmented_control(
-            "Which answer", range(len(talk.models)), default=0, key=f"{key}_which", required=True, format_func=lambda i: talk.models[i]
+            "Which answer", range(len(talk.models)), default=0, key=f"{key}_which", required=True, format_func=lambda i: named(talk, i)
         )  # fmt: skip
     st.text_area("How it should read", value=answers[which].text, key=f"{key}_text_{which}", height=200)
-    st.button("Keep the correction", type="primary", key=f"{key}_keep", on_click=keep, args=(home, talk, place, which))
+    st.button("Keep the correction", type="primary", key=f"{key}_keep", on_click=keep, args=(home, talk, turn, which))
 
 
 def origin(talk: Conversation, turn: Turn, i: int) -> dict[str, object]:
     """Who wrote an answer, with which weights and how."""
-    answer, s = turn.answers[i], turn.sampling
+    answer, s, side = turn.answers[i], turn.samplings[i], talk.sides[i]
     drawn = {"seed": s.seed, "temperature": s.temperature, "top_p": s.top_p, "max_tokens": s.max_tokens}
-    return {"name": talk.models[i], "fingerprint": answer.fingerprint, "system": talk.system, "sampling": drawn, "talk": talk.id}
+    told = {"system": side.system, "template": side.template}
+    return {"name": side.model, "fingerprint": answer.fingerprint, **told, "sampling": drawn, "talk": talk.id}
 
 
-def vote(home: Home, talk: Conversation, place: int, said: int | str) -> None:
+def vote(home: Home, talk: Conversation, turn: Turn, said: int | str) -> None:
     """Keep which answer is the better one; of more than two, it is better than each of the others."""
-    turn, key = talk.turns[place], f"chat_judge_{talk.id}_{place}"
+    key = f"chat_judge_{turn.id}"
     better = said if isinstance(said, int) else 0
     choice = "first" if isinstance(said, int) else said
     others: Sequence[int] = [i for i in range(len(talk.models)) if i != better]
-    asked = comparable(talk, place)
+    asked = comparable(talk, turn)
     try:
         project = projects.find_or_create(home, PROJECT)
         kept = 0
@@ -126,12 +133,12 @@ def _how(talk: Conversation, turn: Turn) -> dict[str, object]:
     return {"blind": talk.hidden, **({"named": named} if named else {})}
 
 
-def keep(home: Home, talk: Conversation, place: int, which: int) -> None:
+def keep(home: Home, talk: Conversation, turn: Turn, which: int) -> None:
     """Keep a correction as better than the answer it corrects."""
-    turn, key = talk.turns[place], f"chat_judge_{talk.id}_{place}"
+    key = f"chat_judge_{turn.id}"
     original: Answer = turn.answers[which]
     text = str(st.session_state.get(f"{key}_text_{which}") or "").strip()
-    asked = comparable(talk, place)
+    asked = comparable(talk, turn)
     if asked is None or not text or text == original.text.strip():
         messages.done("The text is as it was, so nothing was kept.", ":material/info:")
         return

@@ -106,3 +106,44 @@ def shares(groups: Sequence[tuple[str, Sequence[tuple[str, Interval]]]], *, key:
     figure.update_layout(height=110 + 34 * len(names), showlegend=False, margin={"l": 0, "r": 8, "t": 36, "b": 0})
     told = "; ".join(f"{title}: " + ", ".join(f"{name} {share.value:.0%}" for name, share in rows) for title, rows in groups)
     st.plotly_chart(figure, key=key, config=CONFIG, alt=told)
+
+
+def ratings(rows: Sequence[tuple[str, float, float, float]], *, key: str, alt: str, unit: str = "points") -> None:
+    """Draw (name, value, low, high) as points with their 95 % intervals, the first at the top."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    figure.add_scatter(
+        x=[value for _, value, _, _ in rows], y=[name for name, *_ in rows], mode="markers", marker_size=11,
+        error_x={
+            "type": "data", "symmetric": False, "array": [high - value for _, value, _, high in rows],
+            "arrayminus": [value - low for _, value, low, _ in rows], "thickness": 2, "width": 6,
+        },
+        customdata=[[low, high] for _, _, low, high in rows],
+        hovertemplate=f"%{{y}}: %{{x:.0f}} {unit} (%{{customdata[0]:.0f}} to %{{customdata[1]:.0f}})<extra></extra>",
+    )  # fmt: skip
+    figure.update_layout(
+        height=90 + 44 * len(rows), margin={"l": 0, "r": 12, "t": 8, "b": 0}, showlegend=False,
+        xaxis={"title": unit, "fixedrange": True, "zeroline": False},
+        yaxis={"autorange": "reversed", "fixedrange": True, "automargin": True},
+    )  # fmt: skip
+    st.plotly_chart(figure, key=key, config=CONFIG, alt=alt)
+
+
+def matrix(names: Sequence[str], cells: Mapping[tuple[str, str], tuple[float, str]], *, key: str, alt: str) -> None:
+    """Draw a square of shares from 0 to 1, (share, words) by the names of row and column; what is not there stays empty."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    table = [[cells.get((row, column)) for column in names] for row in names]
+    figure.add_heatmap(
+        z=[[cell[0] if cell else None for cell in row] for row in table], x=list(names), y=list(names), zmin=0, zmax=1,
+        text=[[cell[1] if cell else "" for cell in row] for row in table], texttemplate="%{text}", colorscale="RdBu_r", zmid=0.5,
+        showscale=False, xgap=2, ygap=2, hovertemplate="%{y} against %{x}: %{text}<extra></extra>", hoverongaps=False,
+    )  # fmt: skip
+    figure.update_layout(
+        height=110 + 56 * len(names), margin={"l": 0, "r": 0, "t": 8, "b": 0},
+        xaxis={"side": "bottom", "fixedrange": True, "title": "against", "automargin": True},
+        yaxis={"autorange": "reversed", "fixedrange": True, "automargin": True},
+    )  # fmt: skip
+    st.plotly_chart(figure, key=key, config=CONFIG, alt=alt)

@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from engine.errors import TemperError
 from engine.generation import ask, conversations
 from engine.generation.answers import Answer, Sampling
-from engine.generation.conversations import Conversation
+from engine.generation.turns import Conversation, Side
 from pages.chat import asking
 from storage import db, files
 from storage.home import Home
@@ -29,36 +29,49 @@ def said(app: AppTest) -> str:
 
 def answered(home: Home, text: str = "It is 4.", system: str = "", **more: Any) -> Conversation:
     """A conversation that has ended: the base and the tuned model have both answered."""
-    begun = conversations.begin(["pocket", "support-sft"], system)
+    begun = conversations.begin([Side("pocket", system), Side("support-sft", system)])
     begun = conversations.add(home, begun, PROMPT, Sampling(seed=7, temperature=0.5))
     spoken = {"tokens": 21, "seconds": 1.1, "first_token_seconds": 0.1, "status": "done", "finish": "stop", "dtype": "bfloat16"}
     weights = (("pocket", None, "aa11bb22cc33dd44"), ("support-sft", "support-sft", "ee55ff66aa77bb88"))
     answers = tuple(Answer(model, adapter, print_, text, base="pocket", **spoken, **more) for model, adapter, print_ in weights)
-    turn = replace(begun.turns[-1], answer_set="one", answers=answers)
-    ended = replace(begun, turns=(turn,))
-    conversations._write(home, ended)
-    return ended
+    return filled.spoken(home, begun, answers)
+
+
+def chosen(app: AppTest) -> list[str]:
+    """The models of the sides, from left to right."""
+    return [str(box.value) for box in app.selectbox if str(box.key).startswith("chat_model_")]
+
+
+def choose(app: AppTest, *models: str) -> AppTest:
+    """Have sides with these models."""
+    while len(chosen(app)) < len(models):
+        app.button(key="chat_add").click().run()
+    while len(chosen(app)) > len(models):
+        [button for button in app.button if str(button.key).startswith("chat_remove_")][-1].click().run()
+    for box, model in zip([b for b in app.selectbox if str(b.key).startswith("chat_model_")], models, strict=True):
+        box.set_value(model)
+    return app.run()
 
 
 def test_the_base_and_the_newest_tuned_model_are_chosen_by_themselves(full: dict[str, Any]) -> None:
     app = open_page("chat")
-    assert app.multiselect(key="chat_models").value == ["pocket", "support-sft"]
+    assert chosen(app) == ["pocket", "support-sft"]
     assert "Ask the base and the tuned model the same" in said(app)
 
 
 def test_the_address_chooses_the_models_and_says_which_are_not_there(full: dict[str, Any]) -> None:
     app = open_page("chat", models="support-sft,gone")
-    assert app.multiselect(key="chat_models").value == ["support-sft"]
+    assert chosen(app) == ["support-sft"]
     assert "Not in the registry: gone" in said(app)
 
 
 def test_choosing_models_is_kept_in_the_address_for_a_reload(full: dict[str, Any]) -> None:
     filled.model(full["home"], "other")
     app = open_page("chat")
-    app.multiselect(key="chat_models").set_value(["other", "pocket"]).run()
+    choose(app, "other", "pocket")
     assert all(part.isdigit() for part in str(app.query_params["models"]).split(","))
     again = open_page("chat", models=str(app.query_params["models"]))
-    assert again.multiselect(key="chat_models").value == ["other", "pocket"]
+    assert chosen(again) == ["other", "pocket"]
 
 
 def test_without_a_model_the_page_says_where_to_get_one(empty_home: Home) -> None:
@@ -121,30 +134,35 @@ def test_a_model_with_a_comma_in_its_name_is_reached_from_its_run(full: dict[str
         connection.execute("UPDATE model SET name = 'support, tuned' WHERE run_id = ?", (tuned,))
     app = open_page("runs", run=str(tuned))
     app.button(key="run_chat").click().run()
-    assert app.multiselect(key="chat_models").value == ["pocket", "support, tuned"]
-    assert open_page("chat", models=str(app.query_params["models"])).multiselect(key="chat_models").value[1] == "support, tuned"
+    assert chosen(app) == ["pocket", "support, tuned"]
+    assert chosen(open_page("chat", models=str(app.query_params["models"])))[1] == "support, tuned"
 
 
 def twice() -> None:
     """Both halves of a double click, with what the page had drawn before the first."""
+    from dataclasses import replace
+
     from engine.generation import conversations
     from engine.generation.answers import Sampling
+    from engine.generation.turns import Side
     from pages.chat import asking
     from pages.parts import session
 
     home = session.home()
     for _ in range(2):
-        asking.ask(home, None, ["pocket"], "", Sampling(), "Hello?")
+        asking.ask(home, None, (Side("pocket"),), Sampling(), "Hello?")
     (begun,) = conversations.recent(home)
+    conversations._write(home, replace(begun, every=(replace(begun.every[0], problem="no host"),)))
+    drawn = conversations.read(home, begun.id)
     for _ in range(2):
-        asking.ask_again(home, begun.id, ["pocket"], "", Sampling(seed=3))
+        asking.ask_again(home, drawn, (Side("pocket"),), Sampling(seed=3))
 
 
 def test_a_double_click_asks_once(full: dict[str, Any]) -> None:
     app = AppTest.from_function(twice).run()
     assert not app.exception
     found = conversations.recent(full["home"])
-    assert sorted(turn.sampling.seed for talk in found for turn in talk.turns) == [0, 3]
+    assert sorted(turn.samplings[0].seed for talk in found for turn in talk.every) == [0, 3]
 
 
 def test_a_prompt_that_another_tab_did_not_see_is_neither_lost_nor_answered_by_the_others(full: dict[str, Any]) -> None:
@@ -153,9 +171,7 @@ def test_a_prompt_that_another_tab_did_not_see_is_neither_lost_nor_answered_by_t
     app = open_page("chat", talk=talk.id)
     elsewhere = conversations.add(home, talk, "From tab A", Sampling())
     answers = tuple(replace(answer, text="To tab A") for answer in talk.turns[0].answers)
-    conversations._write(
-        home, replace(elsewhere, turns=(*talk.turns, replace(elsewhere.turns[1], answer_set="a", answers=answers)))
-    )
+    filled.spoken(home, elsewhere, answers)
     app.chat_input[0].set_value("From tab B").run()
     assert "asked in this conversation meanwhile" in app.error[0].value
     assert "To tab A" in [text.value for text in app.text]
@@ -167,7 +183,7 @@ def test_what_the_disk_did_not_take_is_told_and_sent_once_there_is_room(
 ) -> None:
     home = full["home"]
     talk = conversations.add(home, conversations.begin(["pocket"]), PROMPT, Sampling())
-    monkeypatch.setattr(ask, "start", lambda *_, **__: "one")
+    monkeypatch.setattr(ask, "start_each", lambda *_, **__: "one")
     with monkeypatch.context() as full_disk:
         full_disk.setattr(files, "write_text", no_space)
         with pytest.raises(TemperError, match="No space left on device"):
@@ -182,7 +198,7 @@ def no_space(*_: Any) -> None:
 
 def until_sent(home: Home, name: str) -> Conversation:
     end = time.monotonic() + 30
-    while not (talk := asking.look(home, name)).turns[-1].asked:
+    while not (talk := asking.look(home, name, "")).turns[-1].asked:
         assert time.monotonic() < end
         time.sleep(0.02)
     return talk
@@ -198,7 +214,7 @@ def test_an_answer_can_do_nothing_to_the_page(full: dict[str, Any]) -> None:
 def test_a_failed_answer_says_why_beside_the_other(full: dict[str, Any]) -> None:
     talk = answered(full["home"])
     failed = replace(talk.turns[0].answers[1], status="failed", error="There was not enough memory for this answer.", text="It")
-    conversations._write(full["home"], replace(talk, turns=(replace(talk.turns[0], answers=(talk.turns[0].answers[0], failed)),)))
+    filled.spoken(full["home"], talk, (talk.turns[0].answers[0], failed))
     app = open_page("chat", talk=talk.id)
     assert "not enough memory" in app.error[0].value
     assert "It is 4." in [text.value for text in app.text]
@@ -229,7 +245,7 @@ def test_a_new_conversation_begins_empty_and_the_earlier_one_can_be_reopened(ful
 def test_other_models_begin_another_conversation_and_that_is_said_before(full: dict[str, Any]) -> None:
     talk = answered(full["home"])
     app = open_page("chat", talk=talk.id)
-    app.multiselect(key="chat_models").set_value(["pocket"]).run()
+    choose(app, "pocket")
     assert "the next prompt begins a new one" in said(app)
 
 

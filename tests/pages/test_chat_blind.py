@@ -8,9 +8,10 @@ from streamlit.testing.v1 import AppTest
 
 from engine.generation import conversations
 from engine.generation.answers import Answer, Sampling
-from engine.generation.conversations import Conversation
+from engine.generation.turns import Conversation
 from engine.preferences import arena, projects
 from storage.home import Home
+from tests import filled
 from tests.pages.conftest import open_page
 from tests.pages.test_chat_votes import kept, press
 
@@ -25,13 +26,11 @@ def blind(home: Home, order: tuple[int, int], texts: tuple[str, str] = ("No.", "
         Answer(model, None, f"{i}a" * 16, text, base=model, tokens=5, seconds=1.0, status="done", finish="stop", dtype="bfloat16")
         for i, (model, text) in enumerate(zip(MODELS, texts, strict=True))
     )
-    ended = replace(asked, turns=(replace(asked.turns[-1], answer_set="one", answers=answers),))
-    conversations._write(home, ended)
-    return ended
+    return filled.spoken(home, asked, answers)
 
 
 def said(app: AppTest) -> list[str]:
-    """The texts of the page outside of the controls, in order."""
+    """The texts of the page outside of what is chosen in the controls, in order."""
     return [str(each.value) for kind in (app.markdown, app.caption, app.text) for each in kind] + [b.label for b in app.button]
 
 
@@ -40,7 +39,7 @@ def test_which_model_gave_which_answer_is_told_by_nothing_until_somebody_has_cho
     app = open_page("chat", talk=talk.id)
     assert [m.value for m in app.markdown if "Answer" in str(m.value)] == ["**Answer A**", "**Answer B**"]
     assert not any(name in text for text in said(app) for name in ("pocket", "support", "0a0a", "1a1a", "tokens/s"))
-    press(app, "_0_1")  # the one on the left, which is the second model
+    press(app, "_1")  # the one on the left, which is the second model
     assert [m.value for m in app.markdown if "Answer" in str(m.value)] == [
         r"**Answer A: support\-sft**",
         "**Answer B: pocket**",
@@ -55,7 +54,7 @@ def test_which_model_gave_which_answer_is_told_by_nothing_until_somebody_has_cho
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 def test_a_tie_reveals_too_and_sides_are_told_as_they_were_seen(full: dict[str, Any], order: tuple[int, int]) -> None:
     talk = blind(full["home"], order)
-    press(open_page("chat", talk=talk.id), "_0_tie")
+    press(open_page("chat", talk=talk.id), "_tie")
     _, votes = kept(full["home"])
     assert conversations.read(full["home"], talk.id).revealed and votes[0].choice == "tie"
     assert votes[0].flipped == (order == (1, 0)) and votes[0].extra["blind"] is True
@@ -63,9 +62,9 @@ def test_a_tie_reveals_too_and_sides_are_told_as_they_were_seen(full: dict[str, 
 
 def test_votes_with_names_and_answers_that_name_themselves_are_kept_and_not_ranked(full: dict[str, Any]) -> None:
     home = full["home"]
-    press(open_page("chat", talk=blind(home, (0, 1), revealed=True).id), "_0_0")
-    press(open_page("chat", talk=blind(home, (0, 1), ("I am Qwen, made to help.", "Yes.")).id), "_0_1")
-    press(open_page("chat", talk=blind(home, (0, 1), ("Here support-sft writes.", "Sure.")).id), "_0_1")
+    press(open_page("chat", talk=blind(home, (0, 1), revealed=True).id), "_0")
+    press(open_page("chat", talk=blind(home, (0, 1), ("I am Qwen, made to help.", "Yes.")).id), "_1")
+    press(open_page("chat", talk=blind(home, (0, 1), ("Here support-sft writes.", "Sure.")).id), "_1")
     _, votes = kept(home)
     assert [vote.extra for vote in votes] == [
         {"blind": False}, {"blind": True, "named": "Qwen"}, {"blind": True, "named": "support-sft"},

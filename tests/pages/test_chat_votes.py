@@ -1,16 +1,16 @@
 """What is said of answers in the chat becomes pairs with votes under Labels."""
 
-from dataclasses import replace
 from typing import Any
 
 from streamlit.testing.v1 import AppTest
 
 from engine.generation import conversations
 from engine.generation.answers import Answer, Sampling
-from engine.generation.conversations import Conversation
+from engine.generation.turns import Conversation, Side
 from storage import preferences
 from storage.home import Home
 from storage.records import Pair, Vote
+from tests import filled
 from tests.pages.conftest import open_page
 
 PROMPT = "Is the shop open?"
@@ -18,14 +18,14 @@ PROMPT = "Is the shop open?"
 
 def answered(home: Home, models: tuple[str, ...], texts: tuple[str, ...]) -> Conversation:
     """A conversation of one turn that has ended."""
-    begun = conversations.add(home, conversations.begin(list(models), "Be kind."), PROMPT, Sampling(seed=7, temperature=0.5))
+    begun = conversations.add(
+        home, conversations.begin([Side(model, "Be kind.") for model in models]), PROMPT, Sampling(seed=7, temperature=0.5)
+    )
     answers = tuple(
         Answer(model, None, f"{i}a" * 16, text, base=model, tokens=5, seconds=1.0, status="done", finish="stop", dtype="bfloat16")
         for i, (model, text) in enumerate(zip(models, texts, strict=True))
     )
-    ended = replace(begun, turns=(replace(begun.turns[-1], answer_set="one", answers=answers),))
-    conversations._write(home, ended)
-    return ended
+    return filled.spoken(home, begun, answers)
 
 
 def kept(home: Home) -> tuple[list[Pair], list[Vote]]:
@@ -35,13 +35,15 @@ def kept(home: Home) -> tuple[list[Pair], list[Vote]]:
 
 
 def press(app: AppTest, key: str) -> AppTest:
-    return next(button for button in app.button if str(button.key).endswith(key)).click().run()
+    """Press the choice whose key ends so."""
+    there = [button for button in app.button if str(button.key).startswith("chat_judge_")]
+    return next(button for button in there if str(button.key).endswith(key)).click().run()
 
 
 def test_a_vote_in_the_chat_is_a_pair_that_keeps_who_wrote_which_side_and_how(full: dict[str, Any]) -> None:
     talk = answered(full["home"], ("pocket", "support-sft"), ("No.", "Yes, until six."))
     app = open_page("chat", talk=talk.id)
-    press(app, "_0_1")
+    press(app, "_1")
     pairs, votes = kept(full["home"])
     assert [(pair.first, pair.second) for pair in pairs] == [("Yes, until six.", "No.")]
     assert [turn["content"] for turn in pairs[0].prompt] == ["Be kind.", PROMPT]
@@ -54,18 +56,18 @@ def test_a_vote_in_the_chat_is_a_pair_that_keeps_who_wrote_which_side_and_how(fu
 def test_another_choice_on_the_same_answers_takes_the_place_of_the_first(full: dict[str, Any]) -> None:
     talk = answered(full["home"], ("pocket", "support-sft"), ("No.", "Yes."))
     app = open_page("chat", talk=talk.id)
-    press(app, "_0_1")
-    press(app, "_0_0")
+    press(app, "_1")
+    press(app, "_0")
     pairs, votes = kept(full["home"])
     assert len(pairs) == len(votes) == 1
     assert {"first": pairs[0].first, "second": pairs[0].second}[votes[0].choice] == "No."
-    press(app, "_0_tie")
+    press(app, "_tie")
     assert [vote.choice for vote in kept(full["home"])[1]] == ["tie"]
 
 
 def test_the_best_of_three_is_better_than_each_other(full: dict[str, Any]) -> None:
     talk = answered(full["home"], ("pocket", "support-sft", "pocket-2"), ("No.", "Yes.", "Perhaps."))
-    press(open_page("chat", talk=talk.id), "_0_2")
+    press(open_page("chat", talk=talk.id), "_2")
     pairs, votes = kept(full["home"])
     assert {(pair.first, pair.second) for pair in pairs} == {("Perhaps.", "No."), ("Perhaps.", "Yes.")}
     assert {vote.choice for vote in votes} == {"first"}
@@ -85,7 +87,7 @@ def test_a_correction_is_better_than_what_it_corrects(full: dict[str, Any]) -> N
 def test_answers_that_are_the_same_are_no_pair(full: dict[str, Any]) -> None:
     talk = answered(full["home"], ("pocket", "support-sft"), ("Yes.", "Yes."))
     app = open_page("chat", talk=talk.id)
-    press(app, "_0_1")
+    press(app, "_1")
     project = preferences.project(full["home"], "chat")
     assert project is None or not preferences.pairs(full["home"], project.id)
     assert not app.exception
@@ -93,8 +95,8 @@ def test_answers_that_are_the_same_are_no_pair(full: dict[str, Any]) -> None:
 
 def test_later_answers_of_models_with_histories_of_their_own_are_not_compared(full: dict[str, Any]) -> None:
     talk = answered(full["home"], ("pocket", "support-sft"), ("No.", "Yes."))
-    conversations._write(full["home"], replace(talk, turns=(talk.turns[0], replace(talk.turns[0], prompt="And tomorrow?"))))
+    later = filled.spoken(full["home"], conversations.add(full["home"], talk, "And tomorrow?", Sampling()), talk.turns[0].answers)
     app = open_page("chat", talk=talk.id)
     keys = [str(button.key) for button in app.button if str(button.key).startswith("chat_judge_")]
-    assert any("_0_1" in key for key in keys)
-    assert not any(f"{talk.id}_1_" in key for key in keys)
+    assert any(talk.turns[0].id in key for key in keys)
+    assert not any(later.turns[1].id in key for key in keys)

@@ -1,5 +1,6 @@
 """Conversations: asked once, written down when they end, each model with its own side, found again as they were."""
 
+import dataclasses
 import errno
 import os
 import socket
@@ -12,10 +13,10 @@ import pytest
 
 from engine.errors import BadInput, NotFound, TemperError, TryLater
 from engine.generation import ask, conversations
-from engine.generation.answers import Address, Sampling
-from engine.generation.conversations import Conversation
+from engine.generation.answers import Address, Answer, Sampling
+from engine.generation.turns import Conversation, Side
 from engine.jobs import processes
-from storage import files
+from storage import documents, files
 from storage.home import Home
 from tests.engine.generation.small_models import World, make_adapter
 
@@ -91,7 +92,7 @@ def test_answers_of_a_host_that_is_only_busy_are_not_written_down_as_lost(
     home = Home.resolve(tmp_path / "home")
     monkeypatch.setattr(ask, "REPLY", 0.1)
     talk = conversations.add(home, conversations.begin(["base"]), PROMPT, SHORT)
-    conversations._write(home, replace(talk, turns=(replace(talk.turns[0], answer_set="one"),)))
+    conversations._write(home, replace(talk, every=(replace(talk.every[0], answer_set="one"),)))
     with socket.create_server(("127.0.0.1", 0)) as busy:  # it takes the question and says nothing
         address = f"http://127.0.0.1:{busy.getsockname()[1]}"
         processes.write_identity(home.root / ask.PLACE, os.getpid(), url=address, token="x")
@@ -103,7 +104,10 @@ def test_answers_of_a_host_that_is_only_busy_are_not_written_down_as_lost(
 
 
 def test_each_model_goes_on_with_its_own_answers(world: World, address: Address) -> None:
-    talk = answered(world, conversations.add(world.home, conversations.begin(["base", "left"], "Be brief."), PROMPT, SHORT))
+    talk = answered(
+        world,
+        conversations.add(world.home, conversations.begin([Side("base", "Be brief."), Side("left", "Be brief.")]), PROMPT, SHORT),
+    )
     seen = answered(world, conversations.add(world.home, talk, "And back?", SHORT))
     for place in (0, 1):
         said = [turn["content"] for turn in seen.messages(place, "x")]
@@ -126,20 +130,84 @@ def test_a_model_that_is_not_there_fails_beside_one_that_answers(world: World, a
     assert len(seen.messages(1, "x")) == 1, "what failed is not part of what the model is told later"
 
 
-def test_asking_again_keeps_the_history_where_the_models_are_the_same(world: World, address: Address) -> None:
+def test_asking_again_is_a_branch_where_the_sides_are_the_same_and_another_conversation_where_not(
+    world: World, address: Address
+) -> None:
     talk = answered(world, conversations.add(world.home, conversations.begin(["base"]), PROMPT, SHORT))
     talk = answered(world, conversations.add(world.home, talk, "And back?", SHORT))
-    same = conversations.again(world.home, talk.id, ["base"], Sampling(seed=4, max_tokens=6))
-    other = conversations.again(world.home, talk.id, ["left"], SHORT)
-    assert [turn.prompt for turn in same.turns] == [PROMPT, "And back?"] and same.id != talk.id
-    assert [turn.prompt for turn in other.turns] == ["And back?"]
-    assert answered(world, same).turns[1].sampling.seed == 4
+    same = conversations.again(world.home, talk, [Side("base")], Sampling(seed=4, max_tokens=6))
+    other = conversations.again(world.home, talk, [Side("left")], SHORT)
+    assert same.id == talk.id and [turn.prompt for turn in same.turns] == [PROMPT, "And back?"]
+    assert [turn.samplings[0].seed for turn in same.beside(same.turns[1])] == [0, 4]
+    assert other.id != talk.id and [turn.prompt for turn in other.turns] == ["And back?"]
+    assert answered(world, same).turns[1].samplings[0].seed == 4
     answered(world, other)
 
 
+def test_a_changed_prompt_is_a_branch_and_what_was_said_before_stays(world: World, address: Address) -> None:
+    talk = answered(world, conversations.add(world.home, conversations.begin(["base", "left"]), PROMPT, SHORT))
+    talk = answered(world, conversations.add(world.home, talk, "And back?", SHORT))
+    first = talk.turns[0]
+    changed = conversations.add(world.home, talk.before(first), "What is 2 plus 2?", SHORT, aside=True)
+    changed = answered(world, changed)
+    assert [turn.prompt for turn in changed.turns] == ["What is 2 plus 2?"]
+    assert [turn.prompt for turn in changed.beside(changed.turns[0])] == [PROMPT, "What is 2 plus 2?"]
+    old = conversations.read(world.home, talk.id, first.id)
+    assert [turn.prompt for turn in old.turns] == [PROMPT, "And back?"], "a branch is seen to its newest end"
+    assert old.turns == talk.turns
+    gone_on = answered(world, conversations.add(world.home, old, "And tomorrow?", SHORT))
+    assert [turn["content"] for turn in gone_on.messages(0, "x")][::2] == [PROMPT, "And back?", "And tomorrow?", "x"]
+
+
+def test_sides_have_their_own_prompt_system_prompt_decoding_and_template(world: World, address: Address) -> None:
+    sides = [Side("base"), Side("base", "Be brief.", temperature=0.9, seed=7), Side("base", template="plain")]
+    talk = conversations.add(world.home, conversations.begin(sides), ["One?", "Two?", "Three?"], SHORT)
+    turn = answered(world, talk).turns[0]
+    assert not turn.shared and turn.prompts == ("One?", "Two?", "Three?")
+    assert [(s.temperature, s.seed) for s in turn.samplings] == [(0.0, 0), (0.9, 7), (0.0, 0)]
+    assert [answer.template for answer in turn.answers] == ["", "", "plain"]
+    told, briefed, plain = (answer.prompt_tokens for answer in turn.answers)
+    assert briefed > told > plain, "the system prompt is read, and the plain template adds no roles"
+    with pytest.raises(BadInput, match="2 prompts were given for 3 sides"):
+        conversations.add(world.home, conversations.begin(sides), ["One?", "Two?"], SHORT)
+
+
+def test_one_of_two_answers_is_stopped_and_the_other_goes_on(world: World, address: Address) -> None:
+    talk = conversations.add(world.home, conversations.begin(["endless", "full"]), PROMPT, Sampling(max_tokens=90_000))
+    conversations.send(world.home, talk.id)
+    end = time.monotonic() + 60
+    while conversations.look(world.home, talk.id).turns[0].answers[0].tokens < 3:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    conversations.stop(world.home, talk.id, talk.turns[0].id, 1)
+    time.sleep(0.5)
+    first, second = conversations.look(world.home, talk.id).turns[0].answers
+    assert first.status == "running" and second.ended
+    conversations.stop(world.home, talk.id)
+    assert answered(world, talk).turns[0].answers[0].status == "stopped"
+
+
+def test_a_conversation_of_an_earlier_version_is_read_as_it_was(world: World) -> None:
+    sampling = {"seed": 3, "temperature": 0.0, "top_p": 1.0, "max_tokens": 6, "stop": []}
+    said = dataclasses.asdict(Answer("base", status="done", text="At nine."))
+    body = {
+        "id": "old", "models": ["base"], "system": "Be brief.", "created_at": "2026-11-01T10:00:00.000Z", "blind": False, "order": [],
+        "turns": [
+            {"prompt": text, "sampling": sampling, "at": "", "answer_set": "a", "answers": [said], "problem": None, "id": name, "expected": []}
+            for text, name in ((PROMPT, ""), ("And back?", "t2"))
+        ],
+    }  # fmt: skip
+    documents.write(world.home, conversations.KIND, "old", body)
+    found = conversations.read(world.home, "old")
+    assert [turn["content"] for turn in found.messages(0, "x")] == ["Be brief.", PROMPT, "At nine.", "And back?", "At nine.", "x"]
+    conversations._write(world.home, found)
+    assert conversations.read(world.home, "old") == found
+    conversations.delete(world.home, "old")
+
+
 @pytest.mark.parametrize("models", [[], ["base", "base"], ["a", "b", "c", "d", "e"]])
-def test_a_conversation_takes_one_to_four_different_models(models: list[str], world: World) -> None:
-    with pytest.raises(BadInput, match="1 to 4 different models"):
+def test_a_conversation_takes_one_to_four_different_sides(models: list[str], world: World) -> None:
+    with pytest.raises(BadInput, match="1 to 4 different sides"):
         conversations.begin(models)
 
 

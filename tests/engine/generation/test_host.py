@@ -10,7 +10,7 @@ import pytest
 
 from engine.errors import BadInput
 from engine.generation import ask
-from engine.generation.answers import Address
+from engine.generation.answers import Address, Asked, Sampling
 from tests.engine.generation.asking import ENDLESS, client, complete, text_of, until, wait_for_rest
 from tests.engine.generation.small_models import QUESTION, World
 
@@ -62,9 +62,10 @@ def test_answers_side_by_side_are_those_of_each_model_by_itself(world: World, ad
 def test_each_model_can_be_told_its_own_conversation(world: World, address: Address) -> None:
     other = [{"role": "user", "content": "What is 12 plus 30?"}]
     apart = [ask.answers(world.home, ["left"], said, max_tokens=10)[0].text for said in (QUESTION, other)]
-    assert [a.text for a in ask.answers(world.home, ["left", "left"], [QUESTION, other], max_tokens=10)] == apart
-    with pytest.raises(BadInput, match="2 conversations were given for 1 models"):
-        ask.start(world.home, ["left"], [QUESTION, other])
+    asked = [Asked("left", said, Sampling(max_tokens=10)) for said in (QUESTION, other)]
+    assert [a.text for a in ask.wait_for(world.home, ask.start_each(world.home, asked))] == apart
+    with pytest.raises(BadInput, match="1 to 2,000"):
+        ask.start_each(world.home, [])
 
 
 def test_a_long_answer_holds_up_no_other(world: World, address: Address) -> None:

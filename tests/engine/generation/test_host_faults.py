@@ -2,6 +2,8 @@
 
 import json
 import os
+import random
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from engine.generation import ask
 from engine.generation.answers import Address
 from engine.samples import tokenizer
 from storage import db
-from tests.engine.generation.asking import ENDLESS, client, complete, text_of, wait_for_rest
+from tests.engine.generation.asking import ENDLESS, client, complete, text_of, until, wait_for_rest
 from tests.engine.generation.small_models import CONTEXT, QUESTION, SENTENCES, World, make_base
 
 
@@ -147,3 +149,30 @@ def test_answers_of_an_unknown_set_are_told_to_be_gone(world: World, address: Ad
 def test_wrong_sampling_is_refused_before_anything_is_asked(world: World, address: Address) -> None:
     with pytest.raises(BadInput, match="temperature takes a number from 0 to 10, not -1"):
         ask.start(world.home, ["base"], QUESTION, temperature=-1)
+
+
+def test_two_hundred_stops_at_any_moment_leave_the_next_answer_right(world: World, address: Address) -> None:
+    before = [text_of(address, name) for name in ("base", "left", "right", "full")]
+    drawn = random.Random(7)
+    for _ in range(200):
+        names = drawn.sample(["base", "left", "right", "dora", "full", "endless"], drawn.randint(1, 4))
+        name = ask.start(
+            world.home, names, QUESTION, max_tokens=200, temperature=drawn.choice([0.0, 1.0]), seed=drawn.randrange(99)
+        )
+        time.sleep(drawn.random() ** 3 * 0.15)
+        ask.stop(world.home, name, drawn.choice([None, *range(len(names))]))
+        ask.stop(world.home, name)
+        if drawn.random() < 0.1:
+            assert all(answer.status in ("done", "stopped") for answer in ask.wait_for(world.home, name))
+    wait_for_rest(world)
+    assert [text_of(address, name) for name in ("base", "left", "right", "full")] == before
+
+
+def test_an_adapter_that_is_swapped_while_it_speaks_ends_as_it_began_and_is_noticed_after(world: World, address: Address) -> None:
+    model, other = world.adapter("midway", 81, base="endless"), world.adapter("midway-donor", 82, base="endless")
+    name = ask.start(world.home, ["midway"], QUESTION, max_tokens=400)
+    first = until(world, name, lambda found: found[0].tokens > 5 or found[0].ended)[0]
+    os.replace(Path(other.path) / "adapter_model.safetensors", Path(model.path) / "adapter_model.safetensors")
+    ended = ask.wait_for(world.home, name)[0]
+    assert ended.fingerprint == first.fingerprint == model.fingerprint and ended.text.startswith(first.text)
+    assert ask.answers(world.home, ["midway"], QUESTION, max_tokens=5)[0].fingerprint != model.fingerprint
