@@ -42,7 +42,7 @@ def look(home: Home, name: str, leaf: str) -> None:
         draw(home, talk, turn)
         if turn.answer_set:
             st.button(
-                "Stop",
+                "Stop all" if len(talk.sides) > 1 else "Stop",
                 icon=":material/stop_circle:",
                 key="chat_stop",
                 on_click=asking.stop,

@@ -117,7 +117,8 @@ def test_an_answer_that_failed_is_an_exit_code_too(
     from engine.generation.answers import Answer
 
     failed = Answer(model="pocket", error="The prompt has 8,009 tokens and pocket takes 1,024.", status="failed")
-    monkeypatch.setattr(ask, "answers", lambda *_, **__: [failed])
+    monkeypatch.setattr(ask, "start_each", lambda *_: "one")
+    monkeypatch.setattr(ask, "wait_for", lambda *_: [failed])
     assert command_line.main(["--home", str(pocket_home.root), "ask", "pocket", "--prompt", "hi"]) == 2
     assert "takes 1,024" in capsys.readouterr().out
 
