@@ -6,7 +6,7 @@ usage: python -m benchmarks [overhead | overhead-dpo | overhead-grpo | memory | 
 import sys
 
 from benchmarks import keys as label_keys
-from benchmarks import memory, training
+from benchmarks import memory, serving, training
 from benchmarks import pages as page_times
 
 PARTS = {
@@ -18,6 +18,7 @@ PARTS = {
     "batching": training.batching,
     "pages": page_times.reruns,
     "keys": label_keys.keys,
+    "serving": serving.serving,
 }
 
 

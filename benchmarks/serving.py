@@ -3,8 +3,13 @@
 Every answer has the same length, since the output rows of the tokens that end one are set to zero; times are the host's own.
 """
 
+import math
+import os
 import shutil
+import socket
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -12,12 +17,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import httpx
 import psutil
 
 from benchmarks import timing
 from engine import prepare, registry
+from engine.environment import OFFLINE
 from engine.generation import ask
 from engine.jobs import processes
 from storage.home import Home
@@ -146,10 +153,10 @@ def turns() -> None:
     for name, shape in (("Pocket's shape", SMALL), ("0.25B", QUARTER)):
         with hosted(shape) as home:
             took: dict[int, list[float]] = {100: [], 4000: []}
-            each = answered(home, ["base"], PROMPTS[0], 1)[0].prompt_tokens
+            once, twice = (answered(home, ["base"], PROMPTS[0] * times, 1)[0].prompt_tokens for times in (1, 2))
             for round in range(timing.ROUNDS):
                 for length, times in took.items():
-                    times.append(_next_turn(home, f"{round} " + PROMPTS[0] * (length // each)))
+                    times.append(_next_turn(home, f"{round} " + PROMPTS[0] * math.ceil(length / (twice - once))))
             ratio = statistics.median(took[4000]) / statistics.median(took[100])
             print(f"{name}: first token after 4,000 known tokens / after 100: {ratio:.2f} (claimed: at most 1.5)")
 
@@ -166,7 +173,110 @@ def _next_turn(home: Home, prompt: str) -> float:
     return first
 
 
+def agreement() -> None:
+    """How often the three say the same at once as one after another where it is computed in bfloat16; nothing is claimed."""
+    from engine.generation import weights as held
+    from engine.generation.answers import Prompt, Sampling
+    from engine.generation.speaker import Speaker
+    from engine.generation.tickets import Ticket
+    from engine.generation.weights import Voice
+
+    with hosted(QUARTER) as home, mock.patch.object(held, "speaking_dtype", lambda: "bfloat16"):
+        speaker = Speaker()
+
+        def told(prompt: str, *names: str) -> list[list[int]]:
+            made = [
+                Ticket(Voice.find(home, name), Prompt([{"role": "user", "content": prompt}]), Sampling(max_tokens=TOKENS // 2))
+                for name in names
+            ]
+            speaker.submit(made)
+            while not all(ticket.answer.ended for ticket in made):
+                time.sleep(0.01)
+            return [ticket.row.ids[ticket.answer.prompt_tokens :] if ticket.row else [] for ticket in made]
+
+        same, alike = 0, 0.0
+        for prompt in PROMPTS:
+            for one, other in zip(
+                told(f"{prompt} 1", *VARIANTS), [told(f"{prompt} 1", name)[0] for name in VARIANTS], strict=True
+            ):
+                first = next((i for i, (a, b) in enumerate(zip(one, other, strict=True)) if a != b), len(one))
+                same, alike = same + (first == len(one)), alike + first / len(one)
+        count = len(PROMPTS) * len(VARIANTS)
+        print(
+            f"0.25B in bfloat16: {same} of {count} answers are the same at once as alone; {alike / count:.0%} of tokens until they part"
+        )
+        speaker.close()
+
+
+def beside() -> None:
+    """Tokens a second of the host against those of ``transformers serve`` on the same whole model: as many for one, more for four."""
+    for name, shape, tokens in (("Pocket", None, TOKENS), ("0.25B", QUARTER, 24)):
+        with hosted(shape) as home, asking(home) as ours, served(Path(registry.find(home, "base").path)) as (theirs, model):
+            for count in (1, 4):
+                ratios = []
+                for round in range(timing.ROUNDS):
+                    took = [
+                        at_once(client, [f"{round} {i} {PROMPTS[i % 3]}" for i in range(count)], tokens, called)
+                        for client, called in ((ours, "base"), (theirs, model))
+                    ]
+                    ratios.append(took[1] / took[0])
+                print(
+                    f"{name}: {count} at once, tokens a second against transformers serve x {statistics.median(ratios):.2f} "
+                    f"(claimed: at least 1{', more for several' if count > 1 else ''}; {min(ratios):.2f} to {max(ratios):.2f})",
+                    flush=True,
+                )
+
+
+def at_once(client: httpx.Client, prompts: list[str], tokens: int, model: str) -> float:
+    """Seconds until all of these have been answered."""
+    began = time.perf_counter()
+    with ThreadPoolExecutor(len(prompts)) as pool:
+        list(pool.map(lambda prompt: timed(client, prompt, tokens, model), prompts))
+    return time.perf_counter() - began
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[tuple[httpx.Client, str]]:
+    """A client of ``transformers serve`` that has a model in memory, and what the model is called there."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [
+        sys.executable,
+        "-m",
+        "transformers.cli.transformers",
+        "serve",
+        "--port",
+        str(port),
+        "--dtype",
+        "float32",
+        "--device",
+        "cpu",
+    ]
+    process = subprocess.Popen(command, env={**os.environ, **OFFLINE}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=600, trust_env=False) as client:
+            until = time.monotonic() + 120
+            while True:
+                try:
+                    timed(client, "Hello.", 4, str(folder))
+                    break
+                except httpx.HTTPError:
+                    if process.poll() is not None or time.monotonic() > until:
+                        raise
+                    time.sleep(1)
+            yield client, str(folder)
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def serving() -> None:
+    """All of it."""
+    for part in (mixed, agreement, clients, turns, beside):
+        part()
+
+
 if __name__ == "__main__":
-    mixed()
-    clients()
-    turns()
+    for wanted in sys.argv[1:] or ["serving"]:
+        globals()[wanted]()

@@ -37,6 +37,7 @@ def serve(home: Home, port: int = 0) -> int:
         return 0
     import uvicorn
 
+    from engine.generation import vllm
     from engine.generation.server import application
     from engine.generation.speaker import Speaker
 
@@ -79,6 +80,7 @@ def serve(home: Home, port: int = 0) -> int:
             if _is_named(place):
                 place.unlink()
             speaker.close()
+            vllm.end_left(home)
     return 0
 
 

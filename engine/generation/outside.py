@@ -137,10 +137,10 @@ def listed(home: Home, there: Place) -> list[str]:
     import httpx
 
     try:
-        with httpx.Client(headers=_headers(home, there), timeout=LISTING, trust_env=not there.here) as client:
+        with httpx.Client(headers=_headers(key_of(home, there)), timeout=LISTING, trust_env=not there.here) as client:
             reply = client.get(f"{there.address}/models")
         if reply.status_code != 200:
-            raise _refused(home, there, reply.status_code, reply.text)
+            raise _refused(key_of(home, there), there, reply.status_code, reply.text)
         return sorted(str(each["id"]) for each in reply.json()["data"])
     except httpx.HTTPError as problem:
         raise _silent(there, problem) from None
@@ -150,14 +150,22 @@ def listed(home: Home, there: Place) -> list[str]:
         ) from None
 
 
-async def answer(home: Home, place: Place, model: str, asked: Asked) -> AsyncIterator[Answer]:
-    """The answer of a model behind an address as it grows; the last one has ended. Raises what made it fail."""
+def key_of(home: Home, place: Place) -> str:
+    """The key of an address; "" where it has none."""
+    return keys.read(home, _key_file(place.name), variable(place.name)) or ""
+
+
+async def answer(
+    place: Place, key: str, model: str, asked: Asked, more: Mapping[str, Any] | None = None
+) -> AsyncIterator[Answer]:
+    """The answer of a model behind an address as it grows; the last one has ended. Raises what made it fail. ``more`` goes into the
+    request as it stands."""
     import httpx
 
     told = Answer(asked.model, base=model, status="running", sampling=asked.sampling, outside=place.address)
-    body, unheeded, began = _body(model, asked), [], time.monotonic()
+    body, unheeded, began = {**_body(model, asked), **(more or {})}, [], time.monotonic()
     timeout = httpx.Timeout(SILENT, connect=CONNECTING)
-    async with httpx.AsyncClient(headers=_headers(home, place), timeout=timeout, trust_env=not place.here) as client:
+    async with httpx.AsyncClient(headers=_headers(key), timeout=timeout, trust_env=not place.here) as client:
         try:
             while True:
                 async with client.stream("POST", f"{place.address}/chat/completions", json=body) as reply:
@@ -168,7 +176,7 @@ async def answer(home: Home, place: Place, model: str, asked: Asked) -> AsyncIte
                     said = (await reply.aread()).decode(errors="replace")
                 off = _not_taken(body, said) if reply.status_code == 400 else None
                 if off is None:
-                    raise _refused(home, place, reply.status_code, said)
+                    raise _refused(key, place, reply.status_code, said)
                 value = body.pop(off)
                 if off in OTHER_NAMES:
                     body[OTHER_NAMES[off]] = value
@@ -252,8 +260,7 @@ def _not_taken(body: Mapping[str, Any], said: str) -> str | None:
     return next((name for name in OPTIONAL if name in body and re.search(rf"\b{name}\b", said)), None)
 
 
-def _headers(home: Home, place: Place) -> dict[str, str]:
-    key = keys.read(home, _key_file(place.name), variable(place.name))
+def _headers(key: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {key}"} if key else {}
 
 
@@ -266,8 +273,7 @@ def _key_file(name: str) -> str:
     return f"address-key-{name}"
 
 
-def _refused(home: Home, place: Place, status: int, said: str) -> Exception:
-    key = keys.read(home, _key_file(place.name), variable(place.name))
+def _refused(key: str, place: Place, status: int, said: str) -> Exception:
     said = said.replace(key, "(the key)") if key else said
     if status in (401, 403):
         return BadInput(f"{place.address} refuses the key (HTTP {status}). Give it a valid one.")

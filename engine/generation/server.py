@@ -4,7 +4,7 @@ import asyncio
 import dataclasses
 import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from starlette.applications import Starlette
@@ -14,16 +14,17 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from engine.errors import BadInput, TemperError, TryLater
+from engine.errors import BadInput, TemperError, TryLater, Unreachable
 from engine.generation import completions, heat, outside, texts
 from engine.generation.answer_sets import AnswerSets
 from engine.generation.answers import Answer, Asked, Prompt
 from engine.generation.guard import LARGEST_BODY, Guard, refusal
-from engine.generation.letters import Letter
+from engine.generation.letters import FromOutside, FromVllm, Letter
 from engine.generation.preview import Previews
 from engine.generation.problems import Problem, worded
 from engine.generation.speaker import Speaker
 from engine.generation.tickets import Growing, Ticket
+from engine.generation.vllm import Front
 from engine.generation.weights import Voice
 from storage import db, models
 from storage.home import Home
@@ -41,6 +42,7 @@ class Routes:
         self._end = end
         self._sets = AnswerSets()
         self._previews = Previews(home)
+        self.front = Front(home)
 
     def table(self) -> list[Route]:
         """Which path is what."""
@@ -74,7 +76,10 @@ class Routes:
 
     async def complete(self, request: Request) -> Response:
         """A chat completion, whole or as a stream of server-sent events. A client that leaves ends its answer."""
-        asked = completions.Request.checked(await _body(request))
+        body = await _body(request)
+        asked = completions.Request.checked(body)
+        if outside.find(self._home, asked.model) is None and self.front.takes(voice := Voice.find(self._home, asked.model)):
+            return await self._forwarded("/chat/completions", body, voice)
         ticket = self._made(Asked(asked.model, asked.prompt.messages, asked.sampling), asked.prompt)
         self._send([ticket])
         completion = completions.Completion(asked, ticket)
@@ -88,12 +93,15 @@ class Routes:
             return JSONResponse(completions.error(ticket.problem), ticket.problem.status)
         if asked.stream:
             return Streamed(ticket, changes(ticket), completion)
-        return JSONResponse(completion.whole(ticket.answer))
+        return JSONResponse(await run_in_threadpool(completion.whole, ticket.answer))  # reading calls of tools takes libraries
 
     async def go_on(self, request: Request) -> Response:
         """Completions of texts or tokens, with the scores of what is read and said where these are asked for."""
-        asked = texts.Request.checked(await _body(request))
+        body = await _body(request)
+        asked = texts.Request.checked(body)
         voice = Voice.find(self._home, asked.model)
+        if self.front.takes(voice):
+            return await self._forwarded("/completions", body, voice)
         tickets = [Ticket(voice, prompt, asked.sampling) for prompt in asked.prompts]
         if asked.stream:
             self._speaker.submit(tickets)
@@ -140,9 +148,26 @@ class Routes:
         """An answer to be given by weights of this home, or by a model behind an address on its list."""
         found = outside.find(self._home, asked.model)
         if found is not None:
-            return Letter(self._home, *found, asked, prompt)
-        prompt = prompt or Prompt(asked.messages, template=asked.template)
-        return Ticket(Voice.find(self._home, asked.model), prompt, asked.sampling)
+            return FromOutside(self._home, *found, asked, prompt)
+        voice = Voice.find(self._home, asked.model)
+        if self.front.takes(voice):
+            return FromVllm(self.front, voice, asked)
+        return Ticket(voice, prompt or Prompt(asked.messages, template=asked.template), asked.sampling)
+
+    async def _forwarded(self, path: str, body: dict[str, Any], voice: Voice) -> Response:
+        """vLLM's own reply, with the name that was asked and the fingerprint of what spoke; a stream as it comes."""
+        ends, reply, there = await self.front.forward(path, body, voice)
+        if body.get("stream") and reply.status_code == 200:
+            return Passed(reply.aiter_raw(), ends)
+        try:
+            told = json.loads(await reply.aread())
+        except ValueError:
+            raise Unreachable(f"vLLM's reply cannot be read (HTTP {reply.status_code}). Its log says more.") from None
+        finally:
+            await ends.aclose()
+        if reply.status_code == 200:
+            told |= {"model": voice.model.name, "system_fingerprint": there.fingerprint}
+        return JSONResponse(told, reply.status_code)
 
     def _send(self, answers: list[Growing]) -> None:
         self._speaker.submit([answer for answer in answers if isinstance(answer, Ticket)])
@@ -182,10 +207,12 @@ class Routes:
 
     async def release(self, request: Request) -> Response:
         """Give the models' memory back."""
+        self.front.release()
         return JSONResponse(dataclasses.asdict(await asyncio.wrap_future(self._speaker.release())))
 
     async def shutdown(self, request: Request) -> Response:
         """End the host."""
+        self.front.end()
         self._end()
         return JSONResponse({})
 
@@ -247,6 +274,20 @@ class Streamed(StreamingResponse):
             self._ticket.cancel()
 
 
+class Passed(StreamingResponse):
+    """Another server's events as they come; ``ends`` closes what they come through, also where the client has left."""
+
+    def __init__(self, pieces: AsyncIterator[bytes], ends: AsyncExitStack) -> None:
+        super().__init__(pieces, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+        self._ends = ends
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await self._ends.aclose()
+
+
 async def _stream(
     ticket: Growing, answers: AsyncIterator[Answer], completion: completions.Completion | texts.Completion
 ) -> AsyncIterator[str]:
@@ -262,7 +303,7 @@ async def _stream(
     if ticket.problem is not None:
         yield completions.event(completions.error(ticket.problem))
     else:
-        yield completion.piece(answer, None)
+        yield await run_in_threadpool(completion.piece, answer, None)
     yield completion.ending(answer)
 
 

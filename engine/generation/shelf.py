@@ -42,6 +42,7 @@ class Shelf:
         self._loading: tuple[Voice, Future[Weights]] | None = None
         self._failed: dict[tuple[str, str], BaseException] = {}
         self._passing: set[tuple[str, str]] = set()  # asked back while they were loaded: they leave when they have spoken
+        self._given: set[tuple[str, str]] = set()  # whose memory was asked back
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="loader")
         # takes seconds: the person who opened the page has not yet typed a prompt
         self._loader.submit(warm)
@@ -76,6 +77,7 @@ class Shelf:
             return
         weights = future.result()
         self._held[weights.place] = weights
+        self._given.discard(weights.place)
         self.loads[weights.name] = self.loads.get(weights.name, 0) + 1
 
     def take(self, voice: Voice, busy: set[Weights]) -> Weights | str:
@@ -90,8 +92,12 @@ class Shelf:
             weights.used = time.monotonic()
             return weights
         if self._loading is not None:
-            return f"loading {self._loading[0].base.name}"
+            return self._told(self._loading[0])
         return self._begin(voice, busy)
+
+    def _told(self, voice: Voice) -> str:
+        again = " again, since its memory had been given to other work" if voice.place in self._given else ""
+        return f"loading {voice.base.name}{again}"
 
     def _begin(self, voice: Voice, busy: set[Weights]) -> str:
         warm()
@@ -113,7 +119,7 @@ class Shelf:
         future = self._loader.submit(_load, voice)
         self._loading = (voice, future)
         future.add_done_callback(lambda _: self._notify())
-        return f"loading {voice.base.name}"
+        return self._told(voice)
 
     def _room(self) -> int:
         room = int(free_memory() * (1 - SPARE))
@@ -137,6 +143,7 @@ class Shelf:
 
     def release(self, busy: set[Weights]) -> tuple[int, tuple[str, ...]]:
         """Let go of everything that does not speak; the rest follows when it is done. Bytes freed, and what follows later."""
+        self._given |= self._held.keys()
         freed = sum(self._drop(w) for w in self.held() if w not in busy)
         self._leaving += self._held.values()
         self._held = {}

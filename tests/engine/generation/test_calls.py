@@ -1,0 +1,68 @@
+"""Calls of tools over HTTP: what a model says in its template's way is a call as OpenAI's clients read it."""
+
+import json
+from typing import Any
+
+import pytest
+
+from engine.generation import batch, completions
+from engine.generation.answers import Answer, Prompt, Sampling
+from engine.generation.decoding import Row
+from engine.generation.tickets import Growing
+from engine.methods import loading
+from engine.samples import pocket as lab
+from engine.tools.table import TOOLS
+
+ALL = [tool.specification for tool in TOOLS.values()]
+ASKED = {"model": "pocket", "messages": [{"role": "user", "content": "What is 47 * 86?"}], "tools": ALL}
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Any:
+    return loading.load_tokenizer(lab.POCKET)
+
+
+def completed(tokenizer: Any, text: str, **more: Any) -> tuple[completions.Completion, Answer]:
+    """A completion whose answer has ended with this text."""
+    asked = completions.Request.checked({**ASKED, **more})
+    read = batch.encode(tokenizer, asked.prompt.messages, list(asked.prompt.tools) or None)
+    said = tokenizer(text + "<|im_end|>", add_special_tokens=False)["input_ids"]
+    answer = Answer("pocket", text=text, status="done", finish="stop", prompt_tokens=len(read), tokens=len(said))
+    ticket = Growing(answer, Prompt(asked.prompt.messages, asked.prompt.tools))
+    ticket.row, ticket.tokenizer = Row(read + said, "__base__", Sampling()), tokenizer
+    return completions.Completion(asked, ticket), answer
+
+
+def test_a_call_is_told_as_one_with_its_arguments_as_json(tokenizer: Any) -> None:
+    completion, answer = completed(tokenizer, 'call calculator {"sum": "47 * 86"}')
+    choice = completion.whole(answer)["choices"][0]
+    assert choice["finish_reason"] == "tool_calls" and choice["message"]["content"] is None
+    (call,) = choice["message"]["tool_calls"]
+    assert (call["type"], call["function"]["name"]) == ("function", "calculator") and call["id"].startswith("call_")
+    assert json.loads(call["function"]["arguments"]) == {"sum": "47 * 86"}
+
+
+def test_a_stream_tells_the_call_at_its_end_and_none_of_its_text_before(tokenizer: Any) -> None:
+    completion, answer = completed(tokenizer, 'call calculator {"sum": "47 * 86"}', stream=True)
+    pieces = [completion.piece(answer, "", first=True), completion.piece(answer, "call calc"), completion.piece(answer, None)]
+    told = [json.loads(piece.removeprefix("data: "))["choices"][0] for piece in pieces]
+    assert told[0]["delta"] == {"role": "assistant", "content": ""} and told[1]["delta"] == {}
+    assert told[2]["finish_reason"] == "tool_calls" and told[2]["delta"]["tool_calls"][0]["function"]["name"] == "calculator"
+
+
+def test_words_are_words_where_tools_are_offered_and_where_they_are_not(tokenizer: Any) -> None:
+    for text, more in (("It is 4042.", {}), ('call calculator {"sum": "1"}', {"tools": []}), ("call calculator {", {})):
+        completion, answer = completed(tokenizer, text, **more)
+        choice = completion.whole(answer)["choices"][0]
+        assert (choice["finish_reason"], choice["message"]) == ("stop", {"role": "assistant", "content": text})
+
+
+def test_what_a_tool_gave_is_read_by_the_next_turn(tokenizer: Any) -> None:
+    call = {"id": "call_1", "type": "function", "function": {"name": "calculator", "arguments": '{"sum": "47 * 86"}'}}
+    later = [
+        *ASKED["messages"], {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "call_1", "name": "calculator", "content": "4042"},
+    ]  # fmt: skip
+    asked = completions.Request.checked({**ASKED, "messages": later})
+    read = tokenizer.decode(batch.encode(tokenizer, asked.prompt.messages, list(asked.prompt.tools)))
+    assert 'call calculator {"sum": "47 * 86"}' in read and "4042" in read
