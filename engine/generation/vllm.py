@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -196,11 +196,9 @@ class Front:
         until = time.monotonic() + STARTING
         async with self._client(running) as client:
             while running.process.poll() is None and time.monotonic() < until:
-                try:
+                with suppress(httpx.HTTPError):  # nobody listens yet
                     if (await client.get("/models")).status_code == 200:
                         return
-                except httpx.HTTPError:
-                    pass
                 await asyncio.sleep(PAUSE)
         log = self._home.logs / LOG
         last = (log.read_text(errors="replace").strip().splitlines() or ["nothing was written"])[-1][-300:]
