@@ -9,8 +9,8 @@ from storage.home import Home
 from storage.records import Evaluation, Interval
 
 INSERT = """
-INSERT INTO evaluation (model_id, dataset_id, run_id, value, low, high, n, settings, created_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING *
+INSERT INTO evaluation (model_id, dataset_id, run_id, value, low, high, n, settings, created_at, deployment_id)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING *
 """
 
 
@@ -27,20 +27,54 @@ def insert(
     score: Interval,
     settings: dict[str, Any],
     items: Sequence[tuple[str, str, float]],
+    more: Sequence[dict[str, Any]] = (),
+    deployment_id: int | None = None,
 ) -> Evaluation:
-    """Store a score with its items (prompt, answer, score)."""
+    """Store a score with its items (prompt, answer, score) and what ``more`` is known of each; ``deployment_id`` says that the model
+    was measured with what a deployment puts around it."""
     with db.transaction(home) as connection:
-        values = (model_id, dataset_id, run_id, score.value, score.low, score.high, score.n, db.pack(settings), db.now())
+        values = (
+            model_id,
+            dataset_id,
+            run_id,
+            score.value,
+            score.low,
+            score.high,
+            score.n,
+            db.pack(settings),
+            db.now(),
+            deployment_id,
+        )
         row = connection.execute(INSERT, values).fetchone()
+        told = [db.pack(each) for each in more] or ["{}"] * len(items)
         connection.executemany(
-            "INSERT INTO evaluation_item VALUES (?, ?, ?, ?, ?)", [(row["id"], i, *item) for i, item in enumerate(items)]
+            "INSERT INTO evaluation_item VALUES (?, ?, ?, ?, ?, ?)",
+            [(row["id"], i, *item, also) for i, (item, also) in enumerate(zip(items, told, strict=True))],
         )
         return _record(row)
 
 
 def of_model(home: Home, model_id: int) -> list[Evaluation]:
-    """A model's scores, newest first."""
-    return [_record(r) for r in db.rows(home, "SELECT * FROM evaluation WHERE model_id = ? ORDER BY id DESC", model_id)]
+    """The scores of a model alone, newest first."""
+    sql = "SELECT * FROM evaluation WHERE model_id = ? AND deployment_id IS NULL ORDER BY id DESC"
+    return [_record(r) for r in db.rows(home, sql, model_id)]
+
+
+def of_run(home: Home, run_id: int) -> list[Evaluation]:
+    """What a run has measured, in its order."""
+    return [_record(r) for r in db.rows(home, "SELECT * FROM evaluation WHERE run_id = ? ORDER BY id", run_id)]
+
+
+def of_deployment(home: Home, deployment_id: int) -> list[Evaluation]:
+    """A deployment's scores, newest first."""
+    sql = "SELECT * FROM evaluation WHERE deployment_id = ? ORDER BY id DESC"
+    return [_record(r) for r in db.rows(home, sql, deployment_id)]
+
+
+def more(home: Home, evaluation_id: int) -> list[dict[str, Any]]:
+    """What else is known of each item, in order."""
+    sql = "SELECT more FROM evaluation_item WHERE evaluation_id = ? ORDER BY position"
+    return [json.loads(r["more"]) for r in db.rows(home, sql, evaluation_id)]
 
 
 def items(home: Home, evaluation_id: int) -> list[tuple[str, str, float]]:

@@ -18,7 +18,7 @@ class Home:
     def resolve(cls, root: str | Path | None = None) -> "Home":
         """The home named by ``root``, else by ``TEMPER_HOME``, else ``~/.temper``; made when it is not there."""
         home = cls(Path(root or os.environ.get("TEMPER_HOME") or "~/.temper").expanduser().resolve())
-        for folder in (home.root, home.datasets, home.runs, home.models, home.uploads, home.labels, home.logs):
+        for folder in (home.root, home.datasets, home.runs, home.models, home.uploads, home.labels, home.indexes, home.logs):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         return home
 
@@ -45,6 +45,10 @@ class Home:
     @property
     def labels(self) -> Path:
         return self.root / "labels"
+
+    @property
+    def indexes(self) -> Path:
+        return self.root / "indexes"
 
     @property
     def logs(self) -> Path:

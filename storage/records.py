@@ -7,7 +7,7 @@ from typing import Any
 LIVE = ("queued", "running")
 ENDED = ("succeeded", "failed", "stopped", "interrupted")
 STATUSES = LIVE + ENDED
-KINDS = ("train", "measure", "judge", "sample", "export", "download", "pairs", "label", "order")
+KINDS = ("train", "measure", "judge", "sample", "export", "download", "pairs", "label", "order", "index", "bakeoff")
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One subject's score on one data set; its items are kept one by one."""
+    """One subject's score on one data set; its items are kept one by one. A subject is a model or a deployment of it."""
 
     id: int
     model_id: int
@@ -162,6 +162,87 @@ class Evaluation:
     n: int
     settings: dict[str, Any] = field(default_factory=dict)
     created_at: str = ""
+    deployment_id: int | None = None  # what was measured, where it was more than the model alone
+
+
+@dataclass(frozen=True)
+class PromptVersion:
+    """One frozen wording of what stands around a question. ``body`` is engine/prompting's Body as JSON."""
+
+    id: int
+    name: str
+    version: int
+    parent_id: int | None
+    sha256: str
+    note: str
+    created_at: str
+    body: dict[str, Any]
+
+    @property
+    def title(self) -> str:
+        return f"{self.name}@{self.version}"
+
+
+@dataclass(frozen=True)
+class Index:
+    """Documents cut into passages that can be searched. ``version`` rises with every change; older versions can still be searched."""
+
+    id: int
+    name: str
+    settings: dict[str, Any]
+    version: int
+    documents: int
+    passages: int
+    sha256: str  # of the passages of this version and the settings
+    created_at: str
+    changed_at: str
+
+    @property
+    def title(self) -> str:
+        return f"{self.name}@{self.version}"
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A piece of a document: ``position`` counts from 0 within it, ``heading`` is the last one above it."""
+
+    id: int
+    document: str
+    position: int
+    heading: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A model with what stands around it, frozen: a prompt version, an index at one version, and in ``body`` the guards and how
+    passages are searched. ``fingerprint`` hashes all of it, the weights' own fingerprint among it."""
+
+    id: int
+    name: str
+    version: int
+    model_id: int
+    prompt_id: int | None
+    index_id: int | None
+    index_version: int | None
+    fingerprint: str
+    created_at: str
+    body: dict[str, Any]
+
+    @property
+    def title(self) -> str:
+        return f"{self.name}@{self.version}"
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What the rubric advised on these answers; ``rubric`` is the hash of its rules. What was measured since hangs on its runs."""
+
+    id: int
+    rubric: str
+    created_at: str
+    answers: dict[str, Any]
+    body: dict[str, Any]
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,14 @@
 
 from sqlite_utils.migrations import Migrations
 
-from storage.migrations import m0001_first_road, m0002_metric_count, m0003_model_task, m0004_chain, m0005_labels
+from storage.migrations import (
+    m0001_first_road,
+    m0002_metric_count,
+    m0003_model_task,
+    m0004_chain,
+    m0005_labels,
+    m0006_deployments,
+)
 
 MIGRATIONS = Migrations("temper")
 MIGRATIONS(name="0001_first_road")(m0001_first_road.apply)
@@ -10,3 +17,4 @@ MIGRATIONS(name="0002_metric_count")(m0002_metric_count.apply)
 MIGRATIONS(name="0003_model_task")(m0003_model_task.apply)
 MIGRATIONS(name="0004_chain")(m0004_chain.apply)
 MIGRATIONS(name="0005_labels")(m0005_labels.apply)
+MIGRATIONS(name="0006_deployments")(m0006_deployments.apply)
