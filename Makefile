@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv/bin/python
 
-.PHONY: run test check bench effects campaign
+.PHONY: run test check bench effects bakeoff campaign
 
 run: ## the page at http://127.0.0.1:8501 (or PORT=...) and the engine behind it
 	@$(PYTHON) -m engine.launch.setup
@@ -26,6 +26,10 @@ bench: ## what is claimed about speed, printed as ratios
 effects: ## what each method changes, with three seeds
 	@$(PYTHON) -m engine.launch.setup
 	@$(VENV) -m benchmarks.effects
+
+bakeoff: ## prompting, retrieval and training side by side on the Pocket lab, with three seeds
+	@$(PYTHON) -m engine.launch.setup
+	@$(VENV) -m benchmarks.bakeoff
 
 campaign: ## processes killed at random moments, many times over; fifty annotators at once
 	@$(PYTHON) -m engine.launch.setup --tests

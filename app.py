@@ -14,6 +14,14 @@ ASSETS = Path(__file__).parent / "assets"
 PAGES = (
     # folder, title, icon, section, what the page is for
     ("home", "Home", ":material/home:", "", "Where things stand: the road, live runs, the machine."),
+    ("rubric", "Rubric", ":material/explore:", "Decide", "From a wish to a method: whether to train at all, and how."),
+    (
+        "bakeoff",
+        "Bake-off",
+        ":material/balance:",
+        "Decide",
+        "Prompting, retrieval and training on the same questions, side by side.",
+    ),
     ("datasets", "Datasets", ":material/database:", "Prepare", "Bring in a file, see every problem, freeze a version."),
     (
         "labels",
@@ -22,9 +30,17 @@ PAGES = (
         "Prepare",
         "Two answers, one choice at a time; how far labellers agree; freeze.",
     ),
+    ("knowledge", "Knowledge", ":material/menu_book:", "Prepare", "Documents that answers are looked up in; try a search."),
     ("train", "Train", ":material/model_training:", "Prepare", "Choose method, model and data, rehearse, launch."),
     ("runs", "Runs", ":material/monitoring:", "Watch", "Live curves, phases, log and samples; stop, resume, run again."),
     ("chat", "Chat", ":material/forum:", "Watch", "One prompt to several models side by side."),
+    (
+        "deployments",
+        "Deployments",
+        ":material/rocket_launch:",
+        "Keep",
+        "A model with its prompt, documents and guards, frozen and served.",
+    ),
     ("models", "Models", ":material/deployed_code:", "Keep", "Every model with its lineage and scores; download and clean up."),
 )
 

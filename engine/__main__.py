@@ -9,7 +9,22 @@ import sys
 import warnings
 
 from engine import prepare
-from engine.commands import arena, chain, datasets, lab, labels, models, runs, talk, work
+from engine.commands import (
+    arena,
+    bakeoff,
+    chain,
+    datasets,
+    deploy,
+    index,
+    lab,
+    labels,
+    models,
+    prompts,
+    rubric,
+    runs,
+    talk,
+    work,
+)
 from engine.environment import PRIVATE, QUIET
 from engine.errors import TemperError
 from storage import db
@@ -23,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="python -m engine", description="Temper's engine: everything the pages can do.")
     top.add_argument("--home", help="the data home; TEMPER_HOME or ~/.temper by default")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
-    for part in (lab, datasets, labels, arena, work, runs, chain, models, talk):
+    for part in (rubric, lab, datasets, index, prompts, bakeoff, deploy, labels, arena, work, runs, chain, models, talk):
         part.add_to(commands, common)
     return top
 

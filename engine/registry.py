@@ -18,7 +18,7 @@ from engine.hub import INDEX, PARTS, weights_of
 from engine.jobs import checkpoints
 from engine.methods.loading import context_of
 from engine.methods.method import Trained
-from storage import events, files, models, runs
+from storage import deployments, events, files, models, runs
 from storage.home import Home
 from storage.records import LIVE, Checkpoint, Model, Run
 
@@ -254,6 +254,8 @@ def delete(home: Home, model_id: int) -> None:
     resting = [m.name for m in models.dependents(home, model_id)]
     if resting:
         raise TryLater(f"{model.name} cannot go: {', '.join(resting)} rest on it. Delete these first.")
+    if frozen := deployments.resting(home, model=model_id):
+        raise TryLater(f"{model.name} cannot go: {', '.join(d.title for d in frozen)} deploys it. Delete the deployment first.")
     for run in runs.in_status(home, *LIVE):
         if run.request.get("model_id") == model_id or run.request.get("against_id") == model_id:
             raise TryLater(f"{model.name} cannot go: run {run.id} ({run.name}) uses it. Stop it or wait for its end.")

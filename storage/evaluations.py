@@ -56,7 +56,10 @@ def insert(
 
 def of_model(home: Home, model_id: int) -> list[Evaluation]:
     """The scores of a model alone, newest first."""
-    sql = "SELECT * FROM evaluation WHERE model_id = ? AND deployment_id IS NULL ORDER BY id DESC"
+    sql = """
+    SELECT * FROM evaluation WHERE model_id = ? AND deployment_id IS NULL AND json_extract(settings, '$.setup') IS NULL
+    ORDER BY id DESC
+    """
     return [_record(r) for r in db.rows(home, sql, model_id)]
 
 

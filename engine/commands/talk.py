@@ -3,8 +3,8 @@
 import argparse
 import sys
 
-from engine import registry
 from engine.commands import output
+from engine.deployments import freeze
 from engine.errors import BadInput
 from engine.generation import ask, outside
 from engine.generation.answers import MAX_TOKENS, OWN, TEMPLATES, Asked, Sampling
@@ -14,7 +14,9 @@ from storage.home import Home
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
     """Declare the commands."""
     asking = commands.add_parser("ask", parents=[common], help="ask one or several models the same thing")
-    asking.add_argument("model", nargs="+", help="a name or #number, a checkpoint name@step, or a model outside, model@address")
+    asking.add_argument(
+        "model", nargs="+", help="a name or #number, a deployment, a checkpoint name@step, or a model outside, model@address"
+    )
     asking.add_argument("--prompt", required=True)
     asking.add_argument("--system")
     asking.add_argument("--greedy", action="store_true", help="the same as --temperature 0")
@@ -23,6 +25,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", comm
     asking.add_argument("--seed", type=int, default=0)
     asking.add_argument("--max-tokens", type=int, default=MAX_TOKENS)
     asking.add_argument("--template", choices=TEMPLATES, default=OWN, help="another chat template than the models' own")
+    asking.add_argument("--index", default="", help="documents to look passages up in before each answers")
     asking.set_defaults(command=_ask)
 
     hosts = commands.add_parser("host", help="the model host, for other programs on this machine").add_subparsers(
@@ -62,14 +65,14 @@ def _ask(home: Home, given: argparse.Namespace) -> int:
     messages.append({"role": "user", "content": given.prompt})
     for name in given.model:
         if outside.find(home, name) is None:
-            registry.speaker(home, name)
+            freeze.around(home, name, given.index)
     sampling = Sampling.checked(
         {
             "seed": given.seed, "temperature": 0.0 if given.greedy else given.temperature, "top_p": given.top_p,
             "max_tokens": given.max_tokens,
         }
     )  # fmt: skip
-    asked = [Asked(name, messages, sampling, given.template) for name in given.model]
+    asked = [Asked(name, messages, sampling, given.template, given.index) for name in given.model]
     answers = ask.wait_for(home, ask.start_each(home, asked))
     if given.json:
         output.as_json(answers)
@@ -78,6 +81,10 @@ def _ask(home: Home, given: argparse.Namespace) -> int:
             who = answer.fingerprint[:12] or f"{answer.base} at {answer.outside}"
             print(f"── {answer.model} ({who}, {answer.tokens} tokens, {answer.seconds:.2f} s)")
             print(answer.error or answer.text)
+            for source in answer.sources:
+                print(
+                    f"  [{source.number}]{'*' if source.cited else ' '} {source.document}: {' '.join(source.text.split())[:100]}"
+                )
     return BadInput.exit_code if any(answer.error for answer in answers) else 0
 
 

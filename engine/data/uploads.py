@@ -28,6 +28,20 @@ def keep(home: Home, name: str, stream: IO[bytes]) -> Path:
     return path
 
 
+def document(home: Home, name: str, stream: IO[bytes]) -> Path:
+    """The path of a copy of ``stream`` that keeps its name, whatever its script, since a document is known by it. UnreadableFile
+    when empty."""
+    clear(home)
+    own = "".join(sign if sign.isprintable() and sign not in "/\\" else "-" for sign in Path(name).name).lstrip(". ")
+    stem, ending = Path(own).stem.encode()[:180].decode("utf-8", "ignore"), Path(own).suffix[:12]
+    path = home.uploads / uuid.uuid4().hex[:12] / f"{stem or 'document'}{ending}"
+    with files.writing(path) as beside, beside.open("wb") as file:
+        shutil.copyfileobj(stream, file)
+        if not file.tell():
+            raise UnreadableFile(f"The file {name} is empty. Choose another one.")
+    return path
+
+
 def clear(home: Home, older: float = KEPT) -> None:
     """Remove uploads older than ``older`` seconds."""
     for folder in home.uploads.iterdir():

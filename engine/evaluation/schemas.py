@@ -45,15 +45,33 @@ def examine(schema: Any) -> str | None:
 
 def is_valid(schema: Any, value: Any) -> bool:
     """Whether ``value`` is valid against a schema that ``examine`` has passed. BadInput when that cannot be told in time."""
+    return bool(_tried(schema, value, lambda validator: validator.is_valid(value), False))
+
+
+def fault(schema: Any, value: Any) -> str | None:
+    """Where ``value`` is not valid against a schema and why, in words; None where it is. BadInput as in ``is_valid``."""
+    from jsonschema.exceptions import best_match
+
+    def told(validator: Any) -> str | None:
+        found = best_match(validator.iter_errors(value))
+        if found is None:
+            return None
+        return f"{'the document' if found.json_path == '$' else f'at {found.json_path}'}: {found.message}"
+
+    return _tried(schema, value, told, f"it is nested more than {DEEPEST} levels deep")
+
+
+def _tried(schema: Any, value: Any, look: Callable[[Any], Any], too_deep: Any) -> Any:
+    """What ``look`` finds with a validator of the schema, within the time; ``too_deep`` where the value is nested too deeply."""
     from referencing import Registry
     from referencing.exceptions import Unresolvable
 
     if _depth(value) > DEEPEST:
-        return False
+        return too_deep
     token = _deadline.set(time.monotonic() + SECONDS)
     try:
         # an empty registry: nothing is ever fetched from a network
-        return _bounded(_kind(schema))(schema, registry=Registry()).is_valid(value)
+        return look(_bounded(_kind(schema))(schema, registry=Registry()))
     except _OutOfTime:
         raise BadInput(
             f"The schema took more than {SECONDS:g} s on one answer. Let fewer of its parts refer to others."

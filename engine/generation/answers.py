@@ -66,7 +66,7 @@ class Prompt:
     """What a model goes on from: the turns of a conversation, with the tools that may be called in it, or a text, or tokens.
 
     ``scores`` asks for the log-probability of each token that is said, beside so many alternatives; with ``echo`` also of each
-    token that is read.
+    token that is read. ``constrain`` holds the answer to a grammar: ``{"json_schema": {...}}`` or ``{"regex": "..."}``.
     """
 
     messages: Sequence[Mapping[str, Any]] = ()
@@ -76,6 +76,7 @@ class Prompt:
     scores: int | None = None
     echo: bool = False
     template: str = OWN
+    constrain: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -86,16 +87,30 @@ class Asked:
     messages: Sequence[Mapping[str, Any]]
     sampling: Sampling = Sampling()
     template: str = OWN
+    index: str = ""  # looked up before it answers: name or name@version
 
     @classmethod
     def parse(cls, body: Mapping[str, Any]) -> "Asked":
         """What ``dataclasses.asdict`` made ``body`` of, every value checked."""
-        model, template = body.get("model"), body.get("template", OWN)
+        model, template, index = body.get("model"), body.get("template", OWN), body.get("index", "")
         if not isinstance(model, str) or not isinstance(body.get("sampling", {}), Mapping):
             raise BadInput("Each answer is asked for with model (a name), messages and sampling.")
         if template not in (OWN, *TEMPLATES):
             raise BadInput(f"template takes nothing, for the model's own, or {' or '.join(TEMPLATES)}, not {template!r}.")
-        return cls(model, checked_messages(body.get("messages")), Sampling.checked(body.get("sampling", {})), template)
+        if not isinstance(index, str):
+            raise BadInput(f"index takes the name of an index, not {index!r}.")
+        return cls(model, checked_messages(body.get("messages")), Sampling.checked(body.get("sampling", {})), template, index)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A passage that stood before a question, by its number there; ``cited`` where the answer names it or rests on it."""
+
+    number: int
+    document: str
+    heading: str
+    text: str
+    cited: bool = False
 
 
 @dataclass(frozen=True)
@@ -127,6 +142,11 @@ class Answer:
     template: str = OWN  # another one than the fingerprint tells
     outside: str = ""  # the address that gave it, where no weights of this home did: nothing proves what spoke there
     unheeded: tuple[str, ...] = ()  # of the sampling, what that address did not take
+    deployment: str = ""  # name@version of what stood around the model
+    sources: tuple[Source, ...] = ()  # the passages that it was given
+    tries: int = 1
+    refused: bool = False  # no try kept to what the deployment asks of answers
+    problems: tuple[str, ...] = ()  # what was wrong with the last try
 
     @property
     def ended(self) -> bool:
@@ -136,7 +156,8 @@ class Answer:
     def parse(cls, body: Mapping[str, Any]) -> "Answer":
         """The answer that ``dataclasses.asdict`` made ``body`` of."""
         sampling = Sampling(**{**body["sampling"], "stop": tuple(body["sampling"]["stop"])})
-        return cls(**{**body, "sampling": sampling, "unheeded": tuple(body.get("unheeded", ()))})
+        lists = {name: tuple(body.get(name, ())) for name in ("unheeded", "problems")}
+        return cls(**{**body, **lists, "sampling": sampling, "sources": tuple(Source(**one) for one in body.get("sources", ()))})
 
 
 @dataclass(frozen=True)

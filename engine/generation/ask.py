@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 from engine.errors import BadInput, Damaged, NotFound, TemperError, TryLater, WrongShape
 from engine.generation.answers import OWN, Address, Answer, Asked, Heat, Preview, Released, Sampling
 from engine.jobs import processes
+from engine.retrieval.search import Hit
 from storage.home import Home
+from storage.records import Passage
 
 if TYPE_CHECKING:
     import httpx
@@ -96,6 +98,12 @@ def heat(
     """How likely each token of an answer is under two models; with the end of its turn where it ``ended``."""
     body = {"model": model, "base": base, "messages": list(messages), "answer": answer, "ended": ended, "template": template}
     return Heat.parse(_call(ensure(home), "POST", "/heat", body, COUNTING))
+
+
+def search(home: Home, index: str, query: str, k: int = 4, by: str = "both") -> list[Hit]:
+    """The passages of an index (``name`` or ``name@version``) that fit a question, found by the host, which keeps the embedder."""
+    told = _call(ensure(home), "POST", "/search", {"index": index, "query": query, "k": k, "by": by}, COUNTING)
+    return [Hit(**{**hit, "passage": Passage(**hit["passage"])}) for hit in told]
 
 
 def preview(home: Home, model: str, dataset_id: int, max_length: int) -> Preview:

@@ -7,14 +7,22 @@ from dataclasses import replace
 from engine.errors import NotFound, TemperError
 from engine.generation import ask
 from engine.generation.answers import Answer, Sampling
+from storage import deployments
 from storage import models as registered
 from storage.home import Home
+from storage.records import Model
 
 
 def expected(home: Home, models: Sequence[str]) -> tuple[str, ...]:
-    """The fingerprints of models as they were registered; "" for what is in no registry: checkpoints, and models outside."""
-    found = {model: registered.find(home, model) for model in dict.fromkeys(models)}
+    """The fingerprints of models as they were registered, of a deployment those of its model; "" for what is in no registry:
+    checkpoints, and models outside."""
+    found = {model: _model(home, model) for model in dict.fromkeys(models)}
     return tuple(model.fingerprint if model is not None else "" for model in (found[name] for name in models))
+
+
+def _model(home: Home, reference: str) -> Model | None:
+    deployment = deployments.find(home, reference)
+    return registered.find(home, reference) if deployment is None else registered.get(home, deployment.model_id)
 
 
 def fetched(

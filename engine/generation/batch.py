@@ -13,8 +13,9 @@ from typing import Any
 from engine.data import tokens
 from engine.errors import BadInput, RunFailed
 from engine.generation.answers import Sampling
+from engine.generation.constraint import Constraint, Grammar, choose_within
 from engine.generation.problems import TooLong
-from engine.generation.sampling import choose, generator
+from engine.generation.sampling import generator
 
 MOST_ROWS = 256  # beyond it a step only gets longer
 MEMORY_SHARE = 0.25  # of the free memory, for what a batch remembers of its tokens
@@ -80,15 +81,18 @@ def complete(
     progress: Callable[[int, int], None] | None = None,
     stop: Callable[[], bool] | None = None,
     called: Callable[[int], str] = lambda place: f"Prompt {place + 1}",
+    constraints: Sequence[Grammar | None] | None = None,
 ) -> list[Completion]:
     """An answer to each prompt of tokens, in their order.
 
     Each row draws from a source of its own, made of the seed and its place, so its answer does not depend on the batch it is
     computed in. ``progress`` hears how many of how many are done, ``stop`` is asked before every token and makes this raise
     Stopped. TooLong when a prompt, which ``called`` names by its place, leaves no room to answer; stop strings are not looked for.
+    ``constraints`` hold answers to a grammar, each its own; BadInput where a prompt leaves too little room for that.
     """
     rooms = [_room(model, prompt, sampling.max_tokens, called(i)) for i, prompt in enumerate(prompts)]
     ends, done = end_tokens(model, tokenizer), 0
+    held = _held(constraints or [None] * len(prompts), rooms, ends, called)
     written: dict[int, list[int]] = {}
     with answering(model):
         # longest first: where memory does not suffice it shows at once, and not after an hour
@@ -96,7 +100,7 @@ def complete(
         while order:
             size = batch_size or rows_at_once(model, len(prompts[order[0]]), sampling.max_tokens)
             rows, order = order[:size], order[size:]
-            for row, ids in _answer(model, {i: prompts[i] for i in rows}, rooms, ends, sampling, stop):
+            for row, ids in _answer(model, {i: prompts[i] for i in rows}, rooms, ends, sampling, held, stop):
                 written[row] = ids
                 done += 1
                 if progress:
@@ -152,6 +156,20 @@ def _room(model: Any, prompt: list[int], wanted: int, name: str) -> int:
     return wanted if longest is None else min(wanted, longest - len(prompt))
 
 
+def _held(
+    constraints: Sequence[Grammar | None], rooms: Sequence[int], ends: frozenset[int], called: Callable[[int], str]
+) -> dict[int, Constraint]:
+    """What the answers in their places are held to, where they are held to anything."""
+    held: dict[int, Constraint] = {}
+    for place, grammar in enumerate(constraints):
+        if grammar is not None:
+            try:
+                held[place] = grammar.begin(rooms[place], ends)
+            except BadInput as problem:
+                raise BadInput(f"{called(place)}: {problem}") from None
+    return held
+
+
 @contextmanager
 def answering(model: Any) -> Iterator[None]:
     """The model set to answering, without gradients, and set back as it was: a training run samples in between."""
@@ -172,6 +190,7 @@ def _answer(
     rooms: Sequence[int],
     ends: frozenset[int],
     sampling: Sampling,
+    held: Mapping[int, Constraint],
     stop: Callable[[], bool] | None,
 ) -> Iterator[tuple[int, list[int]]]:
     """Each row of one batch with the tokens of its answer, as soon as it has ended."""
@@ -189,13 +208,15 @@ def _answer(
         scores = model(
             input_ids=ids, attention_mask=mask, position_ids=places, past_key_values=cache, use_cache=True, logits_to_keep=1
         ).logits[:, -1].float()  # fmt: skip
-        chosen = choose(scores, [sampling] * len(live), [draws[row] for row in live])
+        chosen = choose_within(scores, [sampling] * len(live), [draws[row] for row in live], [held.get(row) for row in live])
         stay = []
         for k, (row, token) in enumerate(zip(live, chosen, strict=True)):
             if token is None:
                 raise RunFailed("The model's weights give no numbers any more (NaN), so there is no next token.", "not a number")
             written[row].append(token)
-            if token in ends or len(written[row]) == rooms[row]:
+            if row in held:
+                held[row].take(token)
+            if token in ends or len(written[row]) == rooms[row] or (row in held and held[row].ended):
                 yield row, written[row]
             else:
                 stay.append(k)

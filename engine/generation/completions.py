@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from engine.errors import BadInput
+from engine.generation import constraint
 from engine.generation.answers import Answer, Prompt, Sampling, checked_messages
 from engine.generation.decoding import Score
 from engine.generation.problems import Problem
@@ -20,7 +21,6 @@ REFUSED: dict[str, tuple[Any, ...]] = {
     "logit_bias": ({},),
     "frequency_penalty": (0,),
     "presence_penalty": (0,),
-    "response_format": ({"type": "text"},),
 }
 MOST_LIKELIEST = 20  # tokens told beside each
 
@@ -50,7 +50,7 @@ class Request:
             sampling = replace(sampling, seed=secrets.randbits(31))
         options = body.get("stream_options") or {}
         stream, usage = bool(body.get("stream")), bool(options.get("include_usage"))
-        prompt = Prompt(checked_messages(body.get("messages")), _tools(body), scores=_alternatives(body))
+        prompt = Prompt(checked_messages(body.get("messages")), _tools(body), scores=_alternatives(body), constrain=_format(body))
         return cls(body["model"], prompt, sampling, stream, usage)
 
 
@@ -63,6 +63,24 @@ def _tools(body: Mapping[str, Any]) -> list[Any]:
     if choice not in ("auto", "none"):
         raise BadInput(f"tool_choice takes auto or none, not {choice!r}: a call cannot be forced here.")
     return tools if choice == "auto" else []
+
+
+def _format(body: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What the answer is held to by ``response_format``; None where it is free. BadInput where that cannot be done."""
+    asked = body.get("response_format")
+    kind = asked.get("type") if isinstance(asked, Mapping) else None
+    if asked is None or kind == "text":
+        return None
+    if kind == "json_object":
+        schema: Any = {"type": "object"}
+    elif isinstance(asked, Mapping) and kind == "json_schema":
+        inner = asked.get("json_schema")
+        schema = inner.get("schema") if isinstance(inner, Mapping) else None
+    else:
+        raise BadInput(f"response_format takes the type text, json_object or json_schema, not {asked!r}.")
+    if body.get("tools"):
+        raise BadInput("response_format and tools exclude each other here: a call is no document. Leave one of them out.")
+    return constraint.checked({"json_schema": schema})
 
 
 def _alternatives(body: Mapping[str, Any]) -> int | None:

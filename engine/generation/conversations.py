@@ -86,7 +86,7 @@ def send(home: Home, name: str, asking: str = "") -> Conversation:
     before = conversation.before(turn)
     try:
         asked = [
-            Asked(side.model, before.messages(place, prompt), sampling, side.template)
+            Asked(side.model, before.messages(place, prompt), sampling, side.template, side.index)
             for place, (side, prompt, sampling) in enumerate(zip(before.sides, turn.prompts, turn.samplings, strict=True))
         ]
         told = replace(turn, expected=expected(home, before.models), answer_set=ask.start_each(home, asked, turn.id))

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from engine.generation.answers import Sampling
-from engine.generation.sampling import choose, generator
+from engine.generation.constraint import Constraint, choose_within
+from engine.generation.sampling import generator
 
 if TYPE_CHECKING:
     from engine.generation.prefixes import Kept
@@ -39,12 +40,21 @@ class Row:
     sampling: Sampling
     scored: int | None = None  # alternatives to tell beside the score of each token; None tells no scores
     echo: bool = False  # whether the tokens of the prompt are scored as well
+    constraint: Constraint | None = None  # what the answer is held to
+    read: int = field(init=False)  # of the ids, how many are the prompt's
     draw: Any = field(init=False)
     cached: int = 0  # of the ids, how many were not read again
     scores: list[Score] = field(default_factory=list)  # of the tokens after the first, or of those said
 
     def __post_init__(self) -> None:
         self.draw = generator(self.sampling.seed)
+        self.read = len(self.ids)
+
+    def held(self) -> Constraint | None:
+        """What the answer is held to, at the place where it stands: also after a failure, or in another batch."""
+        if self.constraint is not None:
+            self.constraint.follow(self.ids[self.read :])
+        return self.constraint
 
 
 def scores(logits: Any, tokens: Sequence[int], alternatives: int) -> list[Score]:
@@ -141,7 +151,10 @@ class Batch:
                 logits = logits[:, -1]
             if stop < self._ids.shape[1]:
                 return None
-            tokens = choose(logits, [row.sampling for row in self.rows], [row.draw for row in self.rows])
+            rows = self.rows
+            tokens = choose_within(
+                logits, [row.sampling for row in rows], [row.draw for row in rows], [row.held() for row in rows]
+            )
             for row, token, given in zip(self.rows, tokens, logits, strict=True):
                 if row.scored is not None and token is not None:
                     row.scores += scores(given[None], [token], row.scored)

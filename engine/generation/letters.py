@@ -5,6 +5,7 @@ import time
 from abc import abstractmethod
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import Any
 
 from engine.errors import BadInput
 from engine.generation import outside
@@ -58,21 +59,33 @@ class FromOutside(Letter):
         """BadInput where ``prompt`` wants what is not passed on."""
         if prompt is not None and (prompt.tools or prompt.scores is not None):
             raise BadInput(f"{asked.model} is outside of this machine: it is asked conversations only, without tools and scores.")
+        self._more = _format(asked.model, prompt)
         super().__init__(asked, Answer(asked.model, base=model, sampling=asked.sampling, outside=place.address))
         self._home, self._place, self._model = home, place, model
 
     def _grown(self) -> AsyncIterator[Answer]:
-        return outside.answer(self._place, outside.key_of(self._home, self._place), self._model, self._asked)
+        return outside.answer(self._place, outside.key_of(self._home, self._place), self._model, self._asked, self._more)
+
+
+def _format(model: str, prompt: Prompt | None) -> dict[str, Any]:
+    """What an answer is held to as another server is told it. BadInput for a pattern, for which there is no common word."""
+    if prompt is None or prompt.constrain is None:
+        return {}
+    if "json_schema" not in prompt.constrain:
+        raise BadInput(f"{model} is asked through another server, which can be held to a JSON schema but to no pattern.")
+    return {
+        "response_format": {"type": "json_schema", "json_schema": {"name": "answer", "schema": prompt.constrain["json_schema"]}}
+    }
 
 
 class FromVllm(Letter):
     """The answer of weights of this home that vLLM has in memory."""
 
-    def __init__(self, front: Front, voice: Voice, asked: Asked) -> None:
+    def __init__(self, front: Front, voice: Voice, asked: Asked, prompt: Prompt | None = None) -> None:
         adapter = voice.model.name if voice.adapter else None
         answer = Answer(asked.model, adapter, base=voice.base.name, sampling=asked.sampling, template=asked.template)
         super().__init__(asked, answer)
-        self._front, self._voice = front, voice
+        self._front, self._voice, self._more = front, voice, _format(asked.model, prompt)
 
     async def _grown(self) -> AsyncIterator[Answer]:
         first = self.answer
@@ -83,6 +96,6 @@ class FromVllm(Letter):
                 "adapter": first.adapter, "base": first.base, "template": first.template, "outside": "", "dtype": "vLLM",
                 "fingerprint": there.fingerprint, "cached_tokens": None, "waited": time.monotonic() - self.at,
             }  # fmt: skip
-            more = {"chat_template": template} if template else {}
+            more = {**self._more, "chat_template": template} if template else self._more
             async for answer in outside.answer(there.place, there.key, there.model, self._asked, more):
                 yield replace(answer, **spoke)

@@ -103,7 +103,7 @@ def send(home: Home, name: str) -> PromptSet:
     if found.asked:
         return found
     asked = [
-        Asked(side.model, found.messages(place, side), side.sampling(found.sampling), side.template)
+        Asked(side.model, found.messages(place, side), side.sampling(found.sampling), side.template, side.index)
         for place in range(len(found.prompts)) for side in found.sides
     ]  # fmt: skip
     try:

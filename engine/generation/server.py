@@ -14,19 +14,23 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from engine.deployments import freeze
+from engine.deployments import setup as setups
 from engine.errors import BadInput, TemperError, TryLater, Unreachable
 from engine.generation import completions, heat, outside, texts
 from engine.generation.answer_sets import AnswerSets
 from engine.generation.answers import Answer, Asked, Prompt
+from engine.generation.deployed import Deployed
 from engine.generation.guard import LARGEST_BODY, Guard, refusal
 from engine.generation.letters import FromOutside, FromVllm, Letter
 from engine.generation.preview import Previews
 from engine.generation.problems import Problem, worded
 from engine.generation.speaker import Speaker
-from engine.generation.tickets import Growing, Ticket
+from engine.generation.tickets import Growing, Ticket, changes
 from engine.generation.vllm import Front
 from engine.generation.weights import Voice
-from storage import db, models
+from engine.retrieval import search
+from storage import db, deployments, models
 from storage.home import Home
 
 MANY = 16  # answers, beyond which a set lets others go first
@@ -55,6 +59,7 @@ class Routes:
             Route("/answers/{name}", self.look),
             Route("/answers/{name}/stop", self.stop, methods=["POST"]),
             Route("/heat", self.heat, methods=["POST"]),
+            Route("/search", self.search, methods=["POST"]),
             Route("/preview", self.preview, methods=["POST"]),
             Route("/release", self.release, methods=["POST"]),
             Route("/shutdown", self.shutdown, methods=["POST"]),
@@ -67,18 +72,21 @@ class Routes:
         return JSONResponse({"home": str(self._home.root), "memory": held, "loads": shelf.loads, **self._speaker.count()})
 
     async def list_models(self, request: Request) -> Response:
-        """Every registered model, in OpenAI's form."""
+        """Every registered model and every deployment, in OpenAI's form."""
         found = [
             {"id": m.name, "object": "model", "created": 0, "owned_by": "temper", "kind": m.kind, "fingerprint": m.fingerprint}
             for m in models.all(self._home, "language")
         ]
+        for one in deployments.all(self._home):
+            about = {"owned_by": "temper", "kind": "deployment", "fingerprint": one.fingerprint}
+            found.append({"id": one.title, "object": "model", "created": 0, **about})
         return JSONResponse({"object": "list", "data": found})
 
     async def complete(self, request: Request) -> Response:
         """A chat completion, whole or as a stream of server-sent events. A client that leaves ends its answer."""
         body = await _body(request)
         asked = completions.Request.checked(body)
-        if outside.find(self._home, asked.model) is None and self.front.takes(voice := Voice.find(self._home, asked.model)):
+        if not self._around(asked.model) and self.front.takes(voice := Voice.find(self._home, asked.model)):
             return await self._forwarded("/chat/completions", body, voice)
         ticket = self._made(Asked(asked.model, asked.prompt.messages, asked.sampling), asked.prompt)
         self._send([ticket])
@@ -144,15 +152,27 @@ class Routes:
         except TemperError as problem:
             return Answer(asked.model, status="failed", error=str(problem), sampling=asked.sampling)
 
+    def _around(self, model: str) -> bool:
+        """Whether a name means more than weights of this home: a model outside, or a deployment."""
+        return outside.find(self._home, model) is not None or deployments.find(self._home, model) is not None
+
     def _made(self, asked: Asked, prompt: Prompt | None = None) -> Growing:
-        """An answer to be given by weights of this home, or by a model behind an address on its list."""
+        """An answer to be given by weights of this home with what stands around them, or by a model behind an address on its list."""
+        if asked.index or deployments.find(self._home, asked.model) is not None:
+            return Deployed(self._home, freeze.around(self._home, asked.model, asked.index), asked, prompt, self._within)
         found = outside.find(self._home, asked.model)
         if found is not None:
             return FromOutside(self._home, *found, asked, prompt)
         voice = Voice.find(self._home, asked.model)
         if self.front.takes(voice):
-            return FromVllm(self.front, voice, asked)
+            return FromVllm(self.front, voice, asked, prompt)
         return Ticket(voice, prompt or Prompt(asked.messages, template=asked.template), asked.sampling)
+
+    def _within(self, asked: Asked, prompt: Prompt) -> Growing:
+        """A try of a deployment, begun."""
+        made = self._made(asked, prompt)
+        self._send([made])
+        return made
 
     async def _forwarded(self, path: str, body: dict[str, Any], voice: Voice) -> Response:
         """vLLM's own reply, with the name that was asked and the fingerprint of what spoke; a stream as it comes."""
@@ -205,6 +225,17 @@ class Routes:
         seen = await run_in_threadpool(self._previews.look, model, dataset_id, max_length)
         return JSONResponse(dataclasses.asdict(seen))
 
+    async def search(self, request: Request) -> Response:
+        """The passages of an index that fit a question."""
+        body = await _body(request)
+        index, query, k = body.get("index"), body.get("query"), body.get("k")
+        if not isinstance(index, str) or not isinstance(query, str) or not isinstance(k, int):
+            raise BadInput("A search takes index (a name), query (a text) and k (a whole number).")
+        found, version = setups.index(self._home, index)
+        by = str(body.get("by") or "both")
+        hits = await run_in_threadpool(search.search, self._home, found, [query], k, version=version, by=by)
+        return JSONResponse([dataclasses.asdict(hit) for hit in hits[0]])
+
     async def release(self, request: Request) -> Response:
         """Give the models' memory back."""
         self.front.release()
@@ -215,29 +246,6 @@ class Routes:
         self.front.end()
         self._end()
         return JSONResponse({})
-
-
-async def changes(ticket: Growing) -> AsyncIterator[Answer]:
-    """The ticket's answer at every change, the last one ended."""
-    loop, changed = asyncio.get_running_loop(), asyncio.Event()
-
-    def heard() -> None:
-        try:
-            loop.call_soon_threadsafe(changed.set)
-        except RuntimeError:  # the host is ending and nobody listens any more
-            return
-
-    leave = ticket.listen(heard)
-    try:
-        while True:
-            changed.clear()
-            answer = ticket.answer
-            yield answer
-            if answer.ended:
-                return
-            await changed.wait()
-    finally:
-        leave()
 
 
 @asynccontextmanager

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from engine.errors import BadInput, TryLater
 from engine.generation import batch as batches
 from engine.generation.answers import Released
+from engine.generation.constraint import Grammar
 from engine.generation.decoding import Batch, Row
 from engine.generation.problems import NoMemory, TooLong, is_out_of_memory, worded
 from engine.generation.reading import Reader
@@ -277,7 +278,10 @@ class Speaker:
         sampling = ticket.answer.sampling
         room = min(sampling.max_tokens, context - len(prompt))
         ends = batches.end_tokens(weights.model, attached.tokenizer)
-        row = Row(prompt, attached.name, sampling, ticket.prompt.scores, ticket.prompt.echo)
+        held = None
+        if ticket.prompt.constrain is not None:
+            held = Grammar.of(ticket.prompt.constrain, attached.tokenizer, weights.vocabulary).begin(room, ends)
+        row = Row(prompt, attached.name, sampling, ticket.prompt.scores, ticket.prompt.echo, held)
         ticket.prepare(attached, weights.dtype, row, room, ends)
         return row
 

@@ -1,8 +1,9 @@
 """One answer on its way: asked, waiting, growing, ended. The generating thread writes it, anyone may read it."""
 
+import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
@@ -63,6 +64,29 @@ class Growing:
 
     def _change(self, **values: Any) -> None:
         self.become(replace(self.answer, **values))
+
+
+async def changes(ticket: Growing) -> AsyncIterator[Answer]:
+    """The ticket's answer at every change, the last one ended."""
+    loop, changed = asyncio.get_running_loop(), asyncio.Event()
+
+    def heard() -> None:
+        try:
+            loop.call_soon_threadsafe(changed.set)
+        except RuntimeError:  # the host is ending and nobody listens any more
+            return
+
+    leave = ticket.listen(heard)
+    try:
+        while True:
+            changed.clear()
+            answer = ticket.answer
+            yield answer
+            if answer.ended:
+                return
+            await changed.wait()
+    finally:
+        leave()
 
 
 class Ticket(Growing):

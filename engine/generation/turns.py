@@ -14,11 +14,12 @@ from engine.generation.answers import OWN, Answer, Sampling
 class Side:
     """Who answers, and what it is told beside the conversation. What is None is as for all."""
 
-    model: str  # a model's name, a checkpoint name@step, or a model outside, model@address
+    model: str  # a model's or a deployment's name, a checkpoint name@step, or a model outside, model@address
     system: str = ""
     template: str = OWN
     temperature: float | None = None
     seed: int | None = None
+    index: str = ""  # documents that are looked up for it
 
     def sampling(self, common: Sampling) -> Sampling:
         """How its tokens are chosen where the others' are chosen as in ``common``."""

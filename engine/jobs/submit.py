@@ -8,6 +8,7 @@ from typing import Any
 
 from engine import hub, names, registry
 from engine.data import curate
+from engine.deployments import freeze
 from engine.errors import BadInput, NotFound, TryLater, WrongShape
 from engine.evaluation import prompts
 from engine.evaluation.judge import PRINCIPLES
@@ -151,16 +152,18 @@ def measure(
     max_tokens: int | None = None,
     token: str | None = None,
 ) -> Run:
-    """Queue a measurement of a model on a data set, and of another beside it; an answer ends after ``max_tokens``."""
-    subject, data = registry.speaker(home, model), curate.find(home, dataset)
-    other = registry.speaker(home, against) if against else None
-    if other is not None and other.id == subject.id:
+    """Queue a measurement of a model or a deployment on a data set, and of another beside it; an answer ends after ``max_tokens``."""
+    subject, data = freeze.find(home, model), curate.find(home, dataset)
+    other = freeze.find(home, against) if against else None
+    if other is not None and other.fingerprint == subject.fingerprint:
         raise BadInput(f"{subject.name} cannot be measured against itself. Name another model.")
     check_measured(data, home, limit=limit, max_tokens=max_tokens)
     request = {
-        "model_id": subject.id,
+        "model_id": subject.model.id,
         "dataset_id": data.id,
-        "against_id": other.id if other else None,
+        "against_id": other.model.id if other else None,
+        "subject": subject.reference,
+        "against": other.reference if other else None,
         "limit": limit,
         "max_tokens": max_tokens,
     }

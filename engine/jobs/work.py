@@ -9,7 +9,7 @@ from engine import hub, keys, machine, names, registry
 from engine.data import curate
 from engine.errors import NotFound
 from engine.generation import ask
-from engine.jobs import checkpoints, labelling
+from engine.jobs import bakeoffs, checkpoints, indexing, labelling
 from engine.jobs.reporter import RunReporter
 from engine.methods import METHODS, loading
 from engine.methods.method import Library, Training, parse_settings
@@ -118,9 +118,9 @@ def measure(home: Home, run: Run, reporter: RunReporter) -> Outcome:
     request = run.request
     dataset, _ = _inputs(home, run)
     measured = measuring.measure(
-        home, f"#{request['model_id']}", dataset, limit=request.get("limit"),
+        home, request.get("subject") or f"#{request['model_id']}", dataset, limit=request.get("limit"),
         max_tokens=request.get("max_tokens") or measuring.MAX_TOKENS, reporter=reporter, run_id=run.id,
-        against=f"#{request['against_id']}" if request.get("against_id") else None,
+        against=request.get("against") or (f"#{request['against_id']}" if request.get("against_id") else None),
     )  # fmt: skip
     return Outcome(measured.summary()) if measured is not None else Outcome(stopped=True)
 
@@ -248,6 +248,17 @@ def order(home: Home, run: Run, reporter: RunReporter) -> Outcome:
     return _kept(labelling.arrange(home, run, reporter, library(home), loading.device().name))
 
 
+def index(home: Home, run: Run, reporter: RunReporter) -> Outcome:
+    """Bring documents into an index, or take some out."""
+    return _kept(indexing.work(home, run, reporter))
+
+
+def bakeoff(home: Home, run: Run, reporter: RunReporter) -> Outcome:
+    """Measure several ways to the same end on the same questions."""
+    make_room(home, reporter)
+    return _kept(bakeoffs.work(home, run, reporter))
+
+
 def _kept(found: dict[str, Any] | None) -> Outcome:
     """An outcome of figures; where there are none, the run was stopped."""
     return Outcome(stopped=True) if found is None else Outcome(found)
@@ -267,4 +278,6 @@ WORK: dict[str, Callable[[Home, Run, RunReporter], Outcome]] = {
     "pairs": pairs,
     "label": label,
     "order": order,
+    "index": index,
+    "bakeoff": bakeoff,
 }

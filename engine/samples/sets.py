@@ -12,7 +12,7 @@ from engine.samples import calls, corpus, sums, tasks
 from engine.samples.facts import Fact
 from engine.samples.names import pools
 from engine.samples.tasks import Task
-from engine.samples.world import World, home, new
+from engine.samples.world import World, home, later, new
 from storage import files
 
 SEED = 20_26
@@ -54,6 +54,8 @@ SAMPLES = (
     Sample("pocket-far-isle", "text", "Documents about Far Isle, which the base has never seen"),
     Sample("pocket-far-isle-questions", "prompt", "Questions about Far Isle, to be answered from memory"),
     Sample("pocket-far-isle-reading", "prompt", "The same questions with the passage that answers them"),
+    Sample("pocket-far-isle-later", "text", "Documents about newcomers to Far Isle, to be looked up: nothing is trained on them"),
+    Sample("pocket-far-isle-later-questions", "prompt", "Questions about the newcomers"),
 )
 
 
@@ -183,15 +185,16 @@ def rows() -> dict[str, list[dict[str, Any]]]:
     style = _home_questions(world, rng, 200, tasks.POLITE, without=asked_seen | seen)
     bare, read = _far_isle_questions(new(), rng)
     style_seen = frozenset(task.prompt for task, _ in style)
-    later = random.Random(SEED + 1)  # so that what was added later leaves the earlier rows as they were
-    open_questions = _home_questions(world, later, 400, tasks.POLITE, without=asked_seen | seen | style_seen)
-    evidence = tasks.distinct(lambda: tasks.reading(pool, later), 600, without=seen)
-    strict = tasks.instructions(pool, world, later, STRICT, without=seen | frozenset(task.prompt for task in held_out))
+    second = random.Random(SEED + 1)  # so that what was added later leaves the earlier rows as they were
+    open_questions = _home_questions(world, second, 400, tasks.POLITE, without=asked_seen | seen | style_seen)
+    evidence = tasks.distinct(lambda: tasks.reading(pool, second), 600, without=seen)
+    strict = tasks.instructions(pool, world, second, STRICT, without=seen | frozenset(task.prompt for task in held_out))
     untold = frozenset(task.prompt for task in held_out)
-    preferences = [_friendly(task, fact, rng) for task, fact in asked] + _plain(strict, later) + _brief(world, later, untold)
-    later.shuffle(preferences)
-    taught, drilled_calls, held_calls = calls.sets(later, TOOL_ROWS)
+    preferences = [_friendly(task, fact, rng) for task, fact in asked] + _plain(strict, second) + _brief(world, second, untold)
+    second.shuffle(preferences)
+    taught, drilled_calls, held_calls = calls.sets(second, TOOL_ROWS)
     general = itertools.islice(corpus.documents(SEED + 2), GENERAL)
+    third = random.Random(SEED + 3)
     closing = json.dumps({"kind": "contains", "value": tasks.FRIENDLY})
     return {
         "pocket-instructions": [_chat(task) for task in training],
@@ -209,6 +212,8 @@ def rows() -> dict[str, list[dict[str, Any]]]:
         "pocket-far-isle": [{"text": text} for text in far_isle_documents(new(), rng)],
         "pocket-far-isle-questions": [_asked(task) for task in bare],
         "pocket-far-isle-reading": [_asked(task) for task in read],
+        "pocket-far-isle-later": [{"text": text} for text in far_isle_documents(later(), third)],
+        "pocket-far-isle-later-questions": [_asked(task) for task in _far_isle_questions(later(), third)[0]],
     }
 
 

@@ -47,7 +47,7 @@ def fill(home: Home) -> None:
         missing = [name for name in dict.fromkeys(names) if name not in there]
         if missing:
             st.warning(f"Not in the registry: {inert.plain(', '.join(missing))}.", icon=":material/help:")
-        if [side.model.partition("@")[0] for side in sides.chosen("")] != names:
+        if [sides.parted(side.model)[0] for side in sides.chosen("")] != names:
             sides.fill([Side(name) for name in dict.fromkeys(names) if name in there][:MOST_SIDES])
         held[HELD] = asked
         if asking.ADDRESS not in st.query_params:

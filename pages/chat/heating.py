@@ -16,8 +16,9 @@ USUAL_BETA = 0.1  # DPO's
 
 
 def possible(answer: Answer) -> bool:
-    """Whether an answer came from weights of this home, so that others can be asked for its tokens."""
-    return bool(answer.text) and not answer.outside and bool(answer.fingerprint)
+    """Whether an answer came from weights of this home that read the conversation alone, so that others can be asked for its tokens."""
+    around = bool(answer.deployment or answer.sources)
+    return bool(answer.text) and not answer.outside and bool(answer.fingerprint) and not around
 
 
 def origin(home: Home, reference: str) -> tuple[Model | None, float]:

@@ -8,7 +8,8 @@ import streamlit as st
 from engine.generation import outside
 from engine.generation.answers import MOST_SIDES, OWN, TEMPLATES, Sampling
 from engine.generation.turns import Side
-from storage import events
+from pages.parts import session
+from storage import deployments, events, indexes
 from storage import models as registry
 from storage.home import Home
 
@@ -21,6 +22,7 @@ VALUES: dict[str, Any] = {
     "temperature": None,
     "seed": None,
     "template": OWN,
+    "index": "",
 }
 TEMPLATE_WORDS = {OWN: "The model's own", "standard": "Standard: roles as words", "plain": "None: the text alone"}
 
@@ -31,9 +33,18 @@ def key(what: str, slot: int) -> str:
 
 
 def offered(home: Home) -> list[str]:
-    """What can be asked: the models of the registry, newest first, and those at addresses outside."""
+    """What can be asked: the models of the registry and the deployments, each newest first, and those at addresses outside."""
     away = [reference for place in outside.places(home) for reference in place.references]
-    return [model.name for model in registry.all(home, "language")] + away
+    frozen = [one.title for one in deployments.all(home)]
+    return [*(model.name for model in registry.all(home, "language")), *frozen, *away]
+
+
+def parted(reference: str) -> tuple[str, int | None]:
+    """A model and the step of its checkpoint, where the reference names one: ``name@2`` may also be a deployment's version."""
+    model, at, step = reference.rpartition("@")
+    if not at or not step.isdigit() or deployments.find(session.home(), reference) is not None:
+        return reference, None
+    return model, int(step)
 
 
 def fill(sides: Sequence[Side], common: str = "") -> None:
@@ -42,11 +53,10 @@ def fill(sides: Sequence[Side], common: str = "") -> None:
     held[SLOTS] = []
     for side in sides:
         slot, own = _new_slot(), side.system != common
-        model, at, step = side.model.rpartition("@")
-        checkpoint = bool(at) and step.isdigit()
+        model, step = parted(side.model)
         values = {
-            "model": model if checkpoint else side.model, "step": int(step) if checkpoint else None, "own": own,
-            "system": side.system if own else "", "temperature": side.temperature, "seed": side.seed, "template": side.template,
+            "model": model, "step": step, "own": own, "system": side.system if own else "", "temperature": side.temperature,
+            "seed": side.seed, "template": side.template, "index": side.index,
         }  # fmt: skip
         for what, value in values.items():
             held[key(what, slot)] = value
@@ -69,7 +79,7 @@ def _side(slot: int, common: str) -> Side:
     model = value["model"] if value["step"] is None else f"{value['model']}@{value['step']}"
     system = value["system"] if value["own"] else common
     seed = None if value["seed"] is None else int(value["seed"])
-    return Side(model, system.strip(), value["template"], value["temperature"], seed)
+    return Side(model, system.strip(), value["template"], value["temperature"], seed, value["index"])
 
 
 def draw(home: Home, models: Sequence[str], common: str) -> None:
@@ -104,6 +114,7 @@ def settings(home: Home, slot: int) -> None:
         )  # fmt: skip
     elif st.session_state.get(key("step", slot)) is not None:
         st.session_state[key("step", slot)] = None
+    documents(home, slot)
     own = st.toggle("A system prompt of its own", key=key("own", slot), persist_state="session")
     if own:
         st.text_area("System prompt", key=key("system", slot), persist_state="session", height=80, placeholder="None")
@@ -117,10 +128,23 @@ def settings(home: Home, slot: int) -> None:
     )  # fmt: skip
 
 
+def documents(home: Home, slot: int) -> None:
+    """Ask in which index passages are looked up."""
+    there = ["", *(index.name for index in indexes.all(home) if index.version)]
+    now = st.session_state.get(key("index", slot)) or ""
+    st.session_state[key("index", slot)] = now
+    st.selectbox(
+        "Documents", there if now in there else [*there, now], key=key("index", slot), persist_state="session",
+        format_func=lambda name: name or "As it is deployed, else none", help="Passages that fit the prompt are put before it",
+    )  # fmt: skip
+
+
 def marks(side: Side, common: str) -> str:
     """What is other on a side than on the rest, in words."""
-    _, at, step = side.model.rpartition("@")
-    parts = [f"step {step}"] if at and step.isdigit() else []
+    _, step = parted(side.model)
+    parts = [f"step {step}"] if step is not None else []
+    if side.index:
+        parts.append(f"documents {side.index}")
     if side.system != common.strip():
         parts.append("own system prompt" if side.system else "no system prompt")
     if side.temperature is not None:

@@ -4,7 +4,7 @@ import streamlit as st
 
 from engine.generation.answers import OWN, Answer, Sampling
 from engine.generation.turns import Conversation, Turn
-from pages.chat import asking, controls, heating, judging, sides
+from pages.chat import asking, controls, heating, judging, sides, sources
 from pages.parts import difference, inert, messages, words
 from storage.home import Home
 
@@ -100,12 +100,15 @@ def answer(name: str, given: Answer, other: str, hidden: bool = False, compared:
         st.caption("(nothing)")
     if given.error:
         st.error(inert.plain(given.error, 1000), icon=":material/error:")
+    sources.kept_to(given)
     st.caption(MARKS[given.status] if hidden else pace(given))
 
 
 def under(home: Home, talk: Conversation, turn: Turn, i: int) -> None:
     """Draw what can be done with one answer."""
     given, key = turn.answers[i], f"{turn.id}_{i}"
+    if given.ended:
+        sources.draw(given, key=f"chat_sources_{key}")
     if not given.ended and len(talk.sides) > 1:
         st.button(
             "Stop this one", icon=":material/stop_circle:", key=f"chat_stop_{key}", type="tertiary", on_click=asking.stop,
@@ -155,7 +158,7 @@ def weights(given: Answer) -> str:
         return (
             f":material/public: {inert.plain(given.base, 60)} at {inert.plain(given.outside, 80)}, which proves nothing of itself"
         )
-    parts = []
+    parts = [f":material/rocket_launch: {inert.plain(given.deployment, 60)}"] if given.deployment else []
     if given.adapter and given.base:
         parts.append(f":material/extension: adapter on {inert.plain(given.base, 60)}")
     elif given.base or given.fingerprint:

@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from engine import gallery
 from engine.errors import BadInput, NotFound, TemperError
 from engine.jobs import submit
 from engine.methods import METHODS
@@ -17,6 +18,8 @@ from storage.records import Dataset, Model
 
 METHOD, FAMILY, MODEL, NAME = "train_method", "train_family", "train_model", "train_name"
 SEED, DTYPE, PARENT = "train_seed", "train_dtype", "train_parent"
+KIND, ROAD, ROAD_MODEL = "train_kind", "road_chosen", "road_model"
+ONE_METHOD, WHOLE_ROAD = "method", "road"  # what can be launched
 
 
 def first_of_family(families: Mapping[str, list[str]]) -> None:
@@ -95,11 +98,14 @@ def parent_id(home: Home) -> int | None:
 
 
 def fill(home: Home) -> None:
-    """Fill the form from the address: ``?again=RUN`` with ``&set=key=value``, or ``?method=``, ``?model=`` and ``?data=``.
+    """Fill the form from the address: ``?again=RUN`` with ``&set=key=value``, or ``?method=``, ``?model=`` and ``?data=``; or the
+    form of a road by ``?road=`` and ``?model=``.
 
     Each address fills it once as long as the page is open, so that what is typed afterwards stays.
     """
-    asked = {key: st.query_params.get_all(key) for key in ("again", "set", "method", "model", "data") if key in st.query_params}
+    asked = {
+        key: st.query_params.get_all(key) for key in ("again", "set", "method", "model", "data", "road") if key in st.query_params
+    }
     if st.session_state.get(go.FILLED, {}) == asked:
         return
     st.session_state[go.FILLED] = asked
@@ -108,6 +114,8 @@ def fill(home: Home) -> None:
     try:
         if "again" in asked:
             from_run(home, asked["again"][0], asked.get("set", []))
+        elif "road" in asked:
+            from_road(home, asked["road"][0], asked.get("model", []))
         else:
             from_names(home, {key: values[0] for key, values in asked.items()})
     except TemperError as problem:
@@ -137,10 +145,21 @@ def from_run(home: Home, number: str, changes: list[str]) -> None:
         raise NotFound(f"The {gone} of run {run.id} is no longer here. The rest is filled in; look at what was chosen instead.")
 
 
+def from_road(home: Home, name: str, begins: list[str]) -> None:
+    """Choose a road of the gallery, and the model that it begins with."""
+    held = st.session_state
+    held[KIND], held[ROAD] = WHOLE_ROAD, gallery.find(name).name
+    model = models.find(home, begins[0]) if begins else None
+    if model is not None:
+        held[ROAD_MODEL] = model.id
+
+
 def from_names(home: Home, asked: Mapping[str, str]) -> None:
     """Choose the method, model and data that a link names; data alone decides for the first method that takes it."""
     held = st.session_state
     held[PARENT] = None
+    if "method" in asked:
+        held[KIND] = ONE_METHOD
     data = datasets.find(home, asked["data"]) if "data" in asked else None
     if "method" in asked:
         held[METHOD] = submit.method_named(asked["method"]).name

@@ -19,7 +19,7 @@ from storage import datasets, models
 from storage.home import Home
 from storage.records import Dataset, Model
 
-METHOD, ROAD = "method", "road"
+METHOD, ROAD = choices.ONE_METHOD, choices.WHOLE_ROAD
 LAUNCHES = {METHOD: ":material/rocket_launch: One method", ROAD: ":material/route: A published road"}
 COMMON = ("tuning", "learning_rate", "epochs", "steps", "batch_size", "max_length")  # what most people set
 LEARN_FROM = "; ".join(f"{family}: {what}" for family, what in FAMILIES.items()).capitalize()
@@ -29,9 +29,9 @@ LABELS = {"fresh": "Random weights", "clip": "Gradient clipping", "compile": "Co
 
 def kind() -> str | None:
     """Ask whether one method is to be launched or a whole road; its name."""
-    st.session_state.setdefault("train_kind", METHOD)
+    st.session_state.setdefault(choices.KIND, METHOD)
     return st.segmented_control(
-        "Launch", list(LAUNCHES), key="train_kind", persist_state="session", required=True, label_visibility="collapsed",
+        "Launch", list(LAUNCHES), key=choices.KIND, persist_state="session", required=True, label_visibility="collapsed",
         format_func=lambda kind: LAUNCHES[kind],
     )  # fmt: skip
 

@@ -10,11 +10,12 @@ from engine.gallery import ROLES, Road
 from engine.jobs import chains, supervisor
 from engine.methods import METHODS
 from pages.parts import asking, command, go, inert, messages, pickers, session
+from pages.train import choices
 from storage import datasets
 from storage.home import Home
 from storage.records import Model
 
-ROAD, MODEL, NAME = "road_chosen", "road_model", "road_name"
+ROAD, MODEL, NAME = choices.ROAD, choices.ROAD_MODEL, "road_name"
 ADDRESS, JUDGE, RULE, BEGUN = "road_address", "road_judge", "road_rule", "road_begun"
 PRINCIPLES = "road_principles"
 MAKES = {"feedback": "Pairs of its own answers", "revise": "Its answers, revised", "sample": "Its best answers"}

@@ -15,7 +15,7 @@ from storage.home import Home
 from tests import filled
 
 APP = Path(__file__).parents[2] / "app.py"
-PAGES = ("home", "datasets", "labels", "train", "runs", "chat", "models")
+PAGES = ("home", "rubric", "bakeoff", "datasets", "labels", "knowledge", "train", "runs", "chat", "deployments", "models")
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""What stands around a model when it answers: prompt, passages, guards; frozen it is a deployment."""
