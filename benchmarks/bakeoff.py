@@ -2,10 +2,11 @@
 
 usage: python -m benchmarks.bakeoff [--seeds N] [--first SEED] [--home DIR] [--limit N] [--record]
 
-Facts about Far Isle are asked that the base has never seen. The candidates: the base; the base with examples; the base with passages
-looked up; a model tuned on instructions about *other* facts, alone, prompted, with passages, and with passages and a guard; one that went on to read the documents; and that one with
-passages. Then documents about newcomers are put into the index, and all are asked about these. Everything goes through the command
-line; the training of what is not there yet is told apart. ``--record`` writes the table of the README.
+Facts about Far Isle are asked that the base has never seen. The candidates: the base, alone, with examples and with passages looked
+up; a model tuned on instructions about *other* facts, alone, with examples, with passages, and with passages and a guard; one that
+went on to read the documents, alone and with passages. Then all are asked about newcomers, before and after documents about these are
+in the index. Everything goes through the command line; the training of what is not there yet is told apart. ``--record`` writes the
+table of the README.
 """
 
 import argparse
@@ -86,7 +87,8 @@ def shown(home: Home, seed: int, limit: int | None) -> dict[str, Any]:
 def table(found: Sequence[Mapping[str, Any]]) -> str:
     """The figures as a Markdown table, the seeds beside each other, each interval the widest of its seeds."""
     lines = [
-        "| candidate | facts right (n = {n}) | paired difference to the base | passages hold it | about newcomers, before and after their documents came (n = {m}) | tokens read, written | trained, minutes |",
+        "| candidate | facts right (n = {n}) | paired difference to the base | passages hold it | "
+        "about newcomers, before and after their documents came (n = {m}) | tokens read, written | trained, minutes |",
         "|---|---|---|---|---|---|---|",
     ]
     first = found[0]

@@ -5,6 +5,7 @@ that they lie as real ones do. No time here holds the embedding of the question,
 """
 
 import itertools
+import re
 import statistics
 import tempfile
 import time
@@ -25,6 +26,7 @@ from storage.records import Index
 PASSAGES, IN_EACH, QUESTIONS, REAL = 100_000, 100, 200, 2_000
 VOCABULARY, LONG = 80_000, 95  # words there are, and words of a passage
 WANTED = 10
+PROSE = re.compile(r"[A-Za-z][a-z'-]*[,.;:]?")
 
 
 def retrieval() -> None:
@@ -63,8 +65,9 @@ def _embedding_rate(home: Home) -> numpy.ndarray:
 
 def _real_texts(count: int) -> list[str]:
     """Passages of 60 words from what the installed packages say of themselves."""
-    told = " ".join(str(one.metadata.get_payload()) for one in metadata.distributions() if one.metadata is not None).split()
-    return [" ".join(told[begin : begin + 60]) for begin in range(0, len(told) - 60, max(60, len(told) // count))][:count]
+    whole = " ".join(str(one.metadata.get_payload()) for one in metadata.distributions() if one.metadata is not None)
+    told = [word for word in whole.split() if PROSE.fullmatch(word)]
+    return [" ".join(told[begin : begin + 60]) for begin in range(0, len(told) - 60, max(1, (len(told) - 60) // count))][:count]
 
 
 def _filled(home: Home, real: numpy.ndarray) -> tuple[Index, numpy.ndarray]:

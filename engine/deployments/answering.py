@@ -63,7 +63,7 @@ class Question:
         self.tokens += tokens
         self.text, self.ended = text, ended
         around = self.found.guards
-        row = {**self.row, supported.PASSAGES: [hit.passage.text for hit in self.hits]}
+        row = {**self.row, supported.PASSAGES: [hit.passage.text for hit in self.hits], supported.QUESTION: self.query}
         self.problems = guards.problems(around, text, row) if self.found.guarded else []
         if not self.problems:
             self.done = True

@@ -64,6 +64,19 @@ def supported(claim: str, passage: str) -> bool:
     return sum(_stem(word) in there for word in wanted) >= ENOUGH * len(wanted)
 
 
+def names(question: str) -> list[str]:
+    """The names in a question: its words that begin with a capital, but for those that begin a sentence."""
+    told = [word.lstrip("\"'([{") for sentence in SENTENCE.split(question.strip()) for word in sentence.split()[1:]]
+    words = [part for word in told if word[:1].isupper() for part in WORD.findall(re.sub(r"['’]s\b", "", word))]
+    return [word for word in dict.fromkeys(words) if word.casefold() not in SMALL]
+
+
+def has_names(passage: str, names: Sequence[str]) -> bool:
+    """Whether a passage has all of these names."""
+    there = {word.casefold() for word in WORD.findall(passage)}
+    return all(name.casefold() in there for name in names)
+
+
 def ground(answer: str, passages: Sequence[str], entails: Entails | None = None) -> Grounding:
     """How an answer rests on the numbered ``passages`` (the first is [1]) that stood before it."""
 

@@ -68,4 +68,4 @@ def _named(one: Told, first: bool = True) -> str:
 
 
 def _range(interval: Interval) -> str:
-    return f"{interval.low:+.2f} to {interval.high:+.2f}"
+    return " to ".join(f"{end:+.2f}" if abs(end) >= 0.005 else "0.00" for end in (interval.low, interval.high))

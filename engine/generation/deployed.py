@@ -1,7 +1,7 @@
 """The answer of a deployment: passages are looked up, the model is asked, and asked again where its answer does not pass."""
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
@@ -38,47 +38,55 @@ class Deployed(Letter):
         self._home, self._found, self._begin = home, found, begin
         self._wanted = prompt.constrain if prompt is not None else None
 
-    async def _grown(self) -> AsyncIterator[Answer]:
-        found, asked, first = self._found, self._asked, self.answer
-        yield replace(first, waiting_for="the passages" if found.index is not None else "")
+    async def _grown(self) -> AsyncGenerator[Answer, None]:
+        yield replace(self.answer, waiting_for="the passages" if self._found.index is not None else "")
         question = await run_in_threadpool(self._question)
-        waited, begun, tokens, spent = time.monotonic() - self.at, time.monotonic(), 0, 0
-        while True:
-            sampling = question.sampling(asked.sampling)
-            put = Prompt(question.turns, template=asked.template, constrain=found.guards.constrain or self._wanted)
-            inner = self._begin(Asked(found.reference_of_weights, question.turns, sampling, asked.template), put)
+        before = replace(self.answer, waited=time.monotonic() - self.at)
+        while not question.done:
+            inner = self._asked_now(question)
             try:
                 async with aclosing(changes(inner)) as growing:
                     async for answer in growing:
-                        told = replace(
-                            answer, model=first.model, deployment=first.deployment, sources=_sources(question, answer.text, False),
-                            tries=question.tries + 1, tokens=tokens + answer.tokens, prompt_tokens=spent + answer.prompt_tokens,
-                            sampling=asked.sampling, waited=waited + answer.waited, seconds=time.monotonic() - begun,
-                        )  # fmt: skip
                         if not answer.ended:
-                            yield replace(told, text="") if found.guards.checks else told
+                            yield self._told(before, answer, question)
             finally:
                 inner.cancel()
             if inner.problem is not None:
                 self.fail(inner.problem)
                 return
+            told = self._told(before, inner.answer, question)
             if inner.answer.status != "done":
-                yield replace(told, text="") if found.guards.checks else told
+                yield told
                 return
-            tokens, spent = told.tokens, told.prompt_tokens
-            await run_in_threadpool(question.hear, answer.text, answer.finish == "stop", answer.tokens, *self._room)
-            if question.done:
-                yield replace(
-                    told, text=question.text, refused=question.refused, problems=tuple(question.problems),
-                    sources=_sources(question, question.text, not question.refused), finish="stop" if question.refused else told.finish,
-                )  # fmt: skip
-                return
+            before, ended = told, inner.answer.finish == "stop"
+            await run_in_threadpool(question.hear, inner.answer.text, ended, inner.answer.tokens, *self._room)
+        yield replace(
+            before, text=question.text, refused=question.refused, problems=tuple(question.problems),
+            sources=_sources(question, question.text, not question.refused), finish="stop" if question.refused else before.finish,
+        )  # fmt: skip
+
+    def _asked_now(self, question: Question) -> Growing:
+        """The next try, begun."""
+        found, asked = self._found, self._asked
+        put = Prompt(question.turns, template=asked.template, constrain=found.guards.constrain or self._wanted)
+        again = Asked(found.reference_of_weights, question.turns, question.sampling(asked.sampling), asked.template)
+        return self._begin(again, put)
+
+    def _told(self, before: Answer, answer: Answer, question: Question) -> Answer:
+        """A try as part of the answer, which has come to ``before`` without it; guards see a text before anybody else does."""
+        return replace(
+            answer, model=before.model, deployment=before.deployment, sources=_sources(question, "", False),
+            text="" if self._found.guards.checks else answer.text, tries=question.tries + 1, tokens=before.tokens + answer.tokens,
+            prompt_tokens=before.prompt_tokens + answer.prompt_tokens, sampling=self._asked.sampling,
+            waited=before.waited + answer.waited, seconds=before.seconds + answer.seconds,
+        )  # fmt: skip
 
     def _question(self) -> Question:
         """The question with its passages, put so that it fits into the model's context."""
-        from engine.generation import batch
+        from engine.generation import batch, weights
         from engine.methods import loading
 
+        weights.warm()  # this is a thread beside the one that loads models
         found = self._found
         question = answering.questions(self._home, found, [[dict(turn) for turn in self._asked.messages]])[0]
         places = registry.places(self._home, found.model)

@@ -28,7 +28,7 @@ from engine.generation.problems import Problem, worded
 from engine.generation.speaker import Speaker
 from engine.generation.tickets import Growing, Ticket, changes
 from engine.generation.vllm import Front
-from engine.generation.weights import Voice
+from engine.generation.weights import Voice, warm
 from engine.retrieval import search
 from storage import db, deployments, models
 from storage.home import Home
@@ -233,6 +233,7 @@ class Routes:
             raise BadInput("A search takes index (a name), query (a text) and k (a whole number).")
         found, version = setups.index(self._home, index)
         by = str(body.get("by") or "both")
+        await run_in_threadpool(warm)
         hits = await run_in_threadpool(search.search, self._home, found, [query], k, version=version, by=by)
         return JSONResponse([dataclasses.asdict(hit) for hit in hits[0]])
 

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
@@ -66,7 +66,7 @@ class Growing:
         self.become(replace(self.answer, **values))
 
 
-async def changes(ticket: Growing) -> AsyncIterator[Answer]:
+async def changes(ticket: Growing) -> AsyncGenerator[Answer, None]:
     """The ticket's answer at every change, the last one ended."""
     loop, changed = asyncio.get_running_loop(), asyncio.Event()
 

@@ -256,7 +256,10 @@ OWN_KINDS = {
             "topics", "No sentence of the answer is about one of these topics, by what it means",
             ("value",), ("threshold",), topics.examine, topics.problem,
         ),
-        Kind("supported", "Every claim of the answer stands in the passages that were found", (), (), supported.examine, supported.problem),
+        Kind(
+            "supported", "Every claim of the answer stands in the passages found, in one that has the names in the question",
+            (), ("names",), supported.examine, supported.problem,
+        ),
         Kind("python", "Your own function check(answer, row), run in a sandbox, gives True or the reason as a text", ("code",), (), _needs_code, _python),
     )
 }  # fmt: skip

@@ -3,6 +3,7 @@
 Only safetensors are read and no code that came with a model is run.
 """
 
+import hashlib
 import importlib.util
 import json
 import threading
@@ -28,6 +29,14 @@ _lock = threading.RLock()
 _loaded: dict[str, Any] = {}
 
 
+def built_in() -> Path:
+    """Where the embedder lies that ships with Temper."""
+    found = importlib.util.find_spec(PACKAGE)
+    if found is None or not found.submodule_search_locations:
+        raise NotFound("The built-in embedder is not installed. `make run` installs it, or set embedder to another one.")
+    return Path(found.submodule_search_locations[0]) / "model"
+
+
 def folder(home: Home, name: str) -> Path:
     """Where the model lies that ``name`` means: BUILT_IN, a folder, or a hub id, which is fetched once."""
     if name == BUILT_IN:
@@ -37,14 +46,6 @@ def folder(home: Home, name: str) -> Path:
     if path.is_absolute() or name.startswith((".", "~")):
         raise NotFound(f"There is no folder {name}. Check the path, or give an id of the hub.")
     return _fetched(home, hub.check_id(name))
-
-
-def built_in() -> Path:
-    """Where the model lies that ships with Temper."""
-    found = importlib.util.find_spec(PACKAGE)
-    if found is None or not found.submodule_search_locations:
-        raise NotFound("The built-in embedder is not installed. `make run` installs it, or set embedder to another one.")
-    return Path(found.submodule_search_locations[0]) / "model"
 
 
 def _fetched(home: Home, id: str) -> Path:
@@ -85,8 +86,6 @@ def fingerprint(place: Path) -> str:
 
 @lru_cache(maxsize=16)
 def _hash(signature: tuple[tuple[str, int, int], ...], place: Path) -> str:
-    import hashlib
-
     found = hashlib.sha256()
     for name, _, _ in signature:
         found.update(f"{Path(name).relative_to(place)} {files.sha256(Path(name))}\n".encode())
@@ -144,7 +143,9 @@ def counter(place: Path) -> Callable[[Sequence[str]], list[int]]:
         new = [word for word in dict.fromkeys(word.strip() for word in words) if word not in known]
         if new:
             with _lock:
-                ids = _embedder(place).tokenizer(new, add_special_tokens=False, return_attention_mask=False)["input_ids"]
+                ids = _embedder(place).tokenizer(new, add_special_tokens=False, return_attention_mask=False, verbose=False)[
+                    "input_ids"
+                ]
             known.update((word, max(1, len(one))) for word, one in zip(new, ids, strict=True))
         counts = [known[word.strip()] for word in words]
         if len(known) > 500_000:

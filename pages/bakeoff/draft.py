@@ -28,13 +28,13 @@ def prefix(slot: int) -> str:
     return f"bakeoff_{slot}"
 
 
-def add(home: Home, *candidates: Mapping[str, Any]) -> None:
-    """Add candidates, each a setup and perhaps a name; one that is there already is not added again."""
+def add(home: Home, *candidates: Mapping[str, Any], again: bool = False) -> None:
+    """Add candidates, each a setup and perhaps a name; one that is there already is added only where it may stand ``again``."""
     held = st.session_state
     there = [_setup(slot) for slot in held.get(SLOTS, [])]
     for one in candidates:
         setup = {what: value for what, value in one.items() if what != "name"}
-        if setup in there or len(held.get(SLOTS, [])) >= MOST:
+        if (setup in there and not again) or len(held.get(SLOTS, [])) >= MOST:
             continue
         slot = held[NUMBER] = held.get(NUMBER, 0) + 1
         held[SLOTS] = [*held.get(SLOTS, []), slot]
@@ -82,10 +82,9 @@ def bare(home: Home) -> dict[str, Any]:
     return {"model": found.name} if found is not None else {}
 
 
-def wording(home: Home, index: bool = False) -> str:
-    """The newest prompt version; one with a place for passages where they are looked up. "" where there is none."""
-    there = prompts.all(home)
-    return next((one.title for one in there if not index or "{passages}" in str(one.body)), "")
+def wording(home: Home) -> str:
+    """The newest prompt version; "" where there is none."""
+    return next((one.title for one in prompts.all(home)), "")
 
 
 def documents(home: Home) -> str:
@@ -110,8 +109,6 @@ def combined(home: Home) -> dict[str, Any]:
     for setup in there:
         around = {**setup, **around}
     around.pop("model", None)
-    if around.get("index") and around.get("prompt"):
-        around["prompt"] = wording(home, index=True)
     found = tuned(home)
     return {"model": found[0].name if found else bare(home).get("model", ""), **{k: v for k, v in around.items() if v}}
 
@@ -187,7 +184,7 @@ def from_run(home: Home, number: str) -> None:
     request = run.request
     held[DATA], held[LIMIT], held[TOKENS] = request["dataset_id"], request["limit"], request["max_tokens"]
     held[VARIANTS], held[ENTAILMENT], held[NAME], held[SLOTS] = list(request["variants"]), request["entailment"], run.name, []
-    add(home, *request["candidates"])
+    add(home, *request["candidates"], again=True)
 
 
 def candidates() -> list[dict[str, Any]]:

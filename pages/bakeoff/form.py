@@ -6,7 +6,7 @@ from engine.evaluation.prompts import SHAPES
 from engine.generation.answers import MAX_TOKENS
 from engine.samples import pocket
 from pages.bakeoff import draft
-from pages.parts import go, inert, messages, pickers, setups, words
+from pages.parts import go, inert, messages, pickers, setups
 from storage import datasets
 from storage.home import Home
 
@@ -93,6 +93,6 @@ def options(home: Home) -> None:
             "Entailment model", key=draft.ENTAILMENT, persist_state="session", placeholder="None: a rule about words",
             help="A cross-encoder (hub id or folder) that says whether passages support an answer",
         )  # fmt: skip
-        data = datasets.get(home, st.session_state.get(draft.DATA) or 0)
-        standard = f"{data.name}, {words.plural(len(st.session_state.get(draft.SLOTS, [])), 'way')}" if data else ""
-        st.text_input("Name", key=draft.NAME, persist_state="session", placeholder=standard, max_chars=80)
+        st.text_input(
+            "Name of the run", key=draft.NAME, persist_state="session", placeholder="Made of the questions' name", max_chars=80
+        )

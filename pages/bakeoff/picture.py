@@ -46,7 +46,7 @@ def colours() -> dict[str, str]:
 def reached(candidates: Sequence[Mapping[str, Any]], *, key: str) -> None:
     """Draw the share that each candidate gets right."""
     rows = [(one["name"], one["kind"], one, told(one)) for one in candidates]
-    figure = _figure(rows, edges=(0.15, 0.85))
+    figure = _figure(rows, (0.15, 0.85), len(rows))
     figure.update_xaxes(range=[-0.03, 1.03], tickformat=".0%", title="right", fixedrange=True)
     alt = "Right: " + "; ".join(f"{one['name']} {told(one)}" for one in candidates)
     st.plotly_chart(figure, key=key, config=CONFIG, alt=alt)
@@ -59,15 +59,16 @@ def differences(candidates: Sequence[Mapping[str, Any]], cheapest: str, *, key: 
     low, high = min(0.0, *(each["low"] for each in points)), max(0.0, *(each["high"] for each in points))
     room = 0.12 * (high - low) or 10
     rows = [(name, kind, each, apart(shares)) for (name, kind, shares), each in zip(others, points, strict=True)]
-    figure = _figure(rows, edges=(low + 0.25 * (high - low), low + 0.75 * (high - low)))
+    figure = _figure(rows, (low + 0.25 * (high - low), low + 0.75 * (high - low)), len(candidates))
     figure.add_vline(x=0, line_dash="dot", opacity=0.7)
     figure.update_xaxes(range=[low - room, high + room], tickformat="+d", title="points", fixedrange=True, nticks=6)
     alt = f"Difference to {cheapest} in points: " + "; ".join(f"{name} {apart(shares)}" for name, _, shares in others)
     st.plotly_chart(figure, key=key, config=CONFIG, alt=alt)
 
 
-def _figure(rows: Sequence[tuple[str, str, Mapping[str, float], str]], edges: tuple[float, float]) -> Any:
-    """Horizontal intervals (name, kind, interval, label), the first at the top; one trace for each kind, named with its marker."""
+def _figure(rows: Sequence[tuple[str, str, Mapping[str, float], str]], edges: tuple[float, float], high: int) -> Any:
+    """Horizontal intervals (name, kind, interval, label), the first at the top; one trace for each kind, named with its marker.
+    It is as high as ``high`` rows."""
     import plotly.graph_objects as go
 
     figure, colour = go.Figure(), colours()
@@ -86,9 +87,11 @@ def _figure(rows: Sequence[tuple[str, str, Mapping[str, float], str]], edges: tu
             hovertemplate="%{y}: %{text}<extra></extra>",
         )  # fmt: skip
     order = [lines(name) for name, *_ in rows]
-    figure.update_yaxes(categoryorder="array", categoryarray=order, autorange="reversed", fixedrange=True, automargin=True)
+    figure.update_yaxes(
+        categoryorder="array", categoryarray=order, range=[len(rows) - 0.5, -0.7], fixedrange=True, automargin=True
+    )
     figure.update_layout(
-        height=FRAME + ROW * len(rows), margin={"l": 0, "r": 12, "t": 34, "b": 0}, showlegend=True,
+        height=FRAME + ROW * high, margin={"l": 0, "r": 12, "t": 34, "b": 0}, showlegend=True,
         legend={"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom", "itemclick": False, "itemdoubleclick": False},
     )  # fmt: skip
     return figure

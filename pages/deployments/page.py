@@ -1,8 +1,6 @@
 """Deployments: models with what stands around them, frozen under a name: what they are made of, their scores, how they are asked.
 The address names one (?deployment=NAME@VERSION)."""
 
-import streamlit as st
-
 from pages.deployments import form, scores, view
 from pages.parts import messages, session
 from storage import deployments
@@ -20,6 +18,5 @@ with messages.edge():
         scores.table(home, chosen)
         scores.form(home, chosen)
         scores.under_way(home, chosen)
-        with st.container(horizontal=True, vertical_alignment="center"):
-            form.onward(home, chosen)
-            view.delete(home, chosen)
+        form.onward(home, chosen)
+        view.delete(home, chosen)

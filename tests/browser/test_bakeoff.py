@@ -49,7 +49,7 @@ def shot(tab: Page, name: str) -> None:
     if SHOTS:
         size = tab.viewport_size
         assert size is not None
-        height = tab.evaluate("() => document.querySelector('[data-testid=stMain]').scrollHeight")
+        height = tab.evaluate("() => document.querySelector('[data-testid=stMain]')?.scrollHeight ?? 0")
         tab.set_viewport_size({"width": size["width"], "height": min(6_000, max(size["height"], height + 20))})
         tab.wait_for_timeout(700)
         tab.screenshot(path=Path(SHOTS) / f"{name}.png")
@@ -147,7 +147,9 @@ def deployed(lab: App, tab: Page) -> None:
     settle(tab)
     tab.get_by_role("button", name="Deploy this one").click()
     expect(tab.get_by_role("heading", name="isle-guide@1")).to_be_visible()
-    expect(tab.get_by_text("Whole", exact=True)).to_be_visible()
+    expect(
+        tab.locator("[data-testid=stBadge], .stBadge, [data-testid=stMarkdown]").filter(has_text="Whole").first
+    ).to_be_visible()
     settle(tab)
     found = deployments.find(lab.home, "isle-guide")
     assert found is not None and found.body["index"] == "people@1"

@@ -116,6 +116,12 @@ def test_a_pdf_that_would_fill_the_memory_gives_a_sentence_and_the_next_file_is_
     assert time.monotonic() - begun < 60
 
 
+def test_a_text_that_needs_too_much_memory_is_told_by_its_bound(folder: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(documents, "MEMORY", 400 * 2**20)
+    found = read(folder({"wide.txt": "\U0001f600" + "a" * (45 * 2**20)}) / "wide.txt")
+    assert isinstance(found, Unread) and "wide.txt needs more than 400 MB of memory" in found.reason
+
+
 def _squeezed(size: int) -> bytes:
     """A stream of so many bytes, packed without holding them."""
     packer, part = zlib.compressobj(1), b" " * 2**20
