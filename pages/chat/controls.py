@@ -88,7 +88,7 @@ def earlier(home: Home) -> None:
             st.caption("Conversations are kept here.")
         for one in found:
             with st.container(horizontal=True, vertical_alignment="center"):
-                begun = shortened(one.turns[0].prompt) if one.turns else "Empty"
+                begun = inert.plain(shortened(one.turns[0].prompt)) if one.turns else "Empty"
                 who = "blind" if one.hidden else inert.plain(" and ".join(dict.fromkeys(one.models)), 60)
                 st.button(
                     f"{begun} · :small[{who}, {words.ago(one.created_at)}]", key=f"talk_{one.id}", type="tertiary",
@@ -97,9 +97,9 @@ def earlier(home: Home) -> None:
 
 
 def shortened(text: str, longest: int = 48) -> str:
-    """The beginning of a text, for a label."""
+    """The beginning of a text."""
     line = " ".join(text.split())
-    return inert.plain(line if len(line) <= longest else line[:longest].rstrip() + "…")
+    return line if len(line) <= longest else line[:longest].rstrip() + "…"
 
 
 def reopen(talk: Conversation) -> None:

@@ -209,7 +209,7 @@ def table(home: Home, found: PromptSet) -> None:
         st.info("No prompt is left by these filters.", icon=":material/filter_alt:")
         return
     picked: Any = st.dataframe(
-        rows(found, shown), key=f"chat_set_table_{found.id}_{only}_{wanted}", hide_index=True, height=min(420, 70 + 36 * len(shown)),
+        rows(found, shown), key=f"chat_set_table_{found.id}_{only}_{wanted}", hide_index=True,
         on_select="rerun", selection_mode="single-row",
     )  # fmt: skip
     if len(found.sides) == 2:

@@ -1,5 +1,6 @@
 """Chat: sides with settings of their own, branches, what differs, tokens, sets of prompts, and the ranking."""
 
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -164,7 +165,8 @@ def test_the_topics_of_a_data_set_go_with_its_prompts_to_the_labels_and_on_to_th
     app = open_page("chat", view="prompts")
     app.selectbox(key="chat_set_data").set_value(next(d.id for d in datasets.all(home) if d.name == "sums-held-out")).run()
     app.button(key="chat_set_ask").click().run()
-    made = prompt_sets.recent(home)[0]
+    while not (made := prompt_sets.recent(home)[0]).asked:
+        time.sleep(0.02)  # the page sends it in the background
     told = [
         Answer(side.model, fingerprint="aa" * 16, text=side.model, status="done", tokens=3, seconds=1.0, base="pocket")
         for _ in made.prompts for side in made.sides
@@ -194,9 +196,10 @@ def test_a_set_is_asked_from_a_data_set_or_from_lines(full: dict[str, Any], monk
     app = open_page("chat", view="prompts")
     app.session_state["chat_set"] = None
     app.segmented_control(key="chat_set_source").set_value("Typed here").run()
-    app.text_area(key="chat_set_typed").set_value("One?\n\n  Two?  ").run()
+    app.text_area(key="chat_set_typed").set_value("5 * 8?\n\n  Two?  ").run()
     app.button(key="chat_set_ask").click().run()
-    assert [turn["content"] for (turn,) in prompt_sets.recent(full["home"])[0].prompts] == ["One?", "Two?"]
+    made = prompt_sets.recent(full["home"])[0]
+    assert [turn["content"] for (turn,) in made.prompts] == ["5 * 8?", "Two?"] and made.title == "5 * 8?"
 
 
 def test_votes_move_the_ranking_and_it_says_what_they_do_not_tell(full: dict[str, Any]) -> None:
