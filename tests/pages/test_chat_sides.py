@@ -127,7 +127,8 @@ def test_the_tokens_of_an_answer_are_compared_with_what_it_was_trained_from(
 def asked_set(home: Home, texts: tuple[tuple[str, str], ...]) -> PromptSet:
     sides = [Side("pocket"), Side("support-sft")]
     prompts = [[{"role": "user", "content": f"Question {i}?"}] for i in range(len(texts))]
-    made = prompt_sets.begin(home, sides, prompts, Sampling(), "Questions")
+    # a name as it may be drawn by chance, with what a component's key does not take
+    made = prompt_sets.begin(home, sides, prompts, Sampling(), "Questions", "_a__b_")
     told = [
         Answer(side.model, fingerprint="aa" * 16, text=text, status="done", tokens=3, seconds=1.0, base="pocket")
         for both in texts for side, text in zip(sides, both, strict=True)
