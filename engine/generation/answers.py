@@ -55,10 +55,10 @@ class Sampling:
                 raise BadInput(f"{name} takes a {bounds}, not {value!r}.")
             values[name] = value
         stop = given.get("stop") or ()
-        stop = (stop,) if isinstance(stop, str) else tuple(stop)
-        if len(stop) > MOST_STOPS or not all(isinstance(s, str) and s for s in stop):
+        stop = (stop,) if isinstance(stop, str) else stop
+        if not isinstance(stop, list | tuple) or len(stop) > MOST_STOPS or not all(isinstance(s, str) and s for s in stop):
             raise BadInput(f"stop takes up to {MOST_STOPS} texts that are not empty, not {stop!r}.")
-        return cls(**values, stop=stop)
+        return cls(**values, stop=tuple(stop))
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,8 @@ class Request:
         if body.get("seed") is None:
             sampling = replace(sampling, seed=secrets.randbits(31))
         options = body.get("stream_options") or {}
+        if not isinstance(options, Mapping):
+            raise BadInput(f"stream_options takes an object, as in {{'include_usage': true}}, not {options!r}.")
         stream, usage = bool(body.get("stream")), bool(options.get("include_usage"))
         prompt = Prompt(checked_messages(body.get("messages")), _tools(body), scores=_alternatives(body), constrain=_format(body))
         return cls(body["model"], prompt, sampling, stream, usage)
@@ -57,8 +59,9 @@ class Request:
 def _tools(body: Mapping[str, Any]) -> list[Any]:
     """The tools that may be called. BadInput where one is none, or a call is asked for."""
     tools, choice = body.get("tools") or [], body.get("tool_choice") or "auto"
-    named = [isinstance(t, Mapping) and isinstance(t.get("function"), Mapping) and bool(t["function"].get("name")) for t in tools]
-    if not isinstance(tools, list) or not all(named):
+    functions = [t.get("function") for t in tools if isinstance(t, Mapping)] if isinstance(tools, list) else [None]
+    named = [isinstance(f, Mapping) and isinstance(f.get("name"), str) and bool(f["name"]) for f in functions]
+    if not all(named) or len(functions) < len(tools):
         raise BadInput("tools takes a list of functions, each with a name: {'type': 'function', 'function': {'name': ...}}.")
     if choice not in ("auto", "none"):
         raise BadInput(f"tool_choice takes auto or none, not {choice!r}: a call cannot be forced here.")

@@ -94,7 +94,7 @@ class FromVllm(Letter):
             template = TEMPLATES.get(self._asked.template)
             spoke = {
                 "adapter": first.adapter, "base": first.base, "template": first.template, "outside": "", "dtype": "vLLM",
-                "fingerprint": there.fingerprint, "cached_tokens": None, "waited": time.monotonic() - self.at,
+                "fingerprint": there.fingerprint, "waited": time.monotonic() - self.at,
             }  # fmt: skip
             more = {**self._more, "chat_template": template} if template else self._more
             async for answer in outside.answer(there.place, there.key, there.model, self._asked, more):

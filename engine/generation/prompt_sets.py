@@ -36,6 +36,7 @@ class PromptSet:
     answers: tuple[Answer, ...] = ()
     expected: tuple[str, ...] = ()
     problem: str | None = None  # why nothing could be asked
+    topics: tuple[str, ...] = ()  # one a prompt, where the data tell them
 
     @property
     def asked(self) -> bool:
@@ -73,6 +74,7 @@ def begin(
     sampling: Sampling,
     title: str,
     token: str = "",
+    topics: Sequence[str] = (),
 ) -> PromptSet:
     """Write down that these prompts are to be asked. ``send`` asks them; the same ``token`` again gives the same set."""
     if not 0 < len(set(sides)) == len(sides) <= MOST_SIDES:
@@ -90,6 +92,7 @@ def begin(
         sampling,
         tuple(map(tuple, prompts)),
         db.now(),
+        topics=tuple(topics),
     )
     with changing(home, KIND):
         if documents.read(home, KIND, made.id) is None:
@@ -155,6 +158,7 @@ def _parse(body: Mapping[str, Any]) -> PromptSet:
     made = {
         "sampling": sampling, "sides": tuple(Side(**side) for side in body["sides"]), "prompts": tuple(map(tuple, body["prompts"])),
         "answers": tuple(Answer.parse(answer) for answer in body["answers"]), "expected": tuple(body["expected"]),
+        "topics": tuple(body.get("topics", ())),
     }  # fmt: skip
     return PromptSet(**{**body, **made})
 

@@ -324,8 +324,13 @@ async def _body(request: Request) -> dict[str, Any]:
         if len(held) > LARGEST_BODY:
             raise BadInput(f"A request takes at most {LARGEST_BODY // 1024**2} MB.")
     try:
-        body = json.loads(held)
-    except ValueError:
+        text = held.decode()
+        body = json.loads(text)
+        if "\\u" in text:  # of what JSON may name, halves of characters are no text: no tokenizer and no file takes them
+            json.dumps(body, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise BadInput("The request holds half of a character (a lone surrogate), which is no text. Leave it out.") from None
+    except (ValueError, RecursionError):
         raise BadInput("The request is not JSON.") from None
     if not isinstance(body, dict):
         raise BadInput("The request is not a JSON object.")
@@ -340,7 +345,8 @@ def application(home: Home, speaker: Speaker, token: str, port: int, end: Callab
         said = worded(known)
         body = completions.error(said)
         body["error"]["kind"] = type(known).__name__
-        return JSONResponse(body, said.status)
+        # after what nobody foresaw the server closes the connection, so that nothing more may be sent through it
+        return JSONResponse(body, said.status, {} if isinstance(known, TemperError) else {"Connection": "close"})
 
     async def gone(request: Request, problem: Exception) -> Response:
         return refusal(400, "client_left", "The client left.")
@@ -348,5 +354,5 @@ def application(home: Home, speaker: Speaker, token: str, port: int, end: Callab
     return Starlette(
         routes=Routes(home, speaker, end).table(),
         middleware=[Middleware(Guard, token=token, port=port)],
-        exception_handlers={TemperError: told, db.NotMigrated: told, db.NewerHome: told, ClientDisconnect: gone},
+        exception_handlers={TemperError: told, db.NotMigrated: told, db.NewerHome: told, ClientDisconnect: gone, Exception: told},
     )

@@ -265,6 +265,10 @@ class Speaker:
         assert ticket.reading is not None
         prompt = ticket.reading.result()
         if max(prompt, default=0) >= weights.vocabulary:
+            if ticket.prompt.ids is not None:
+                raise BadInput(
+                    f"There is no token {max(prompt)}: {ticket.voice.model.name} knows {weights.vocabulary:,}, from 0 on."
+                )
             raise BadInput(
                 f"The tokenizer of {ticket.voice.model.name} has a token {max(prompt)}, and {weights.name} knows {weights.vocabulary}. "
                 "They do not belong together: register the model again with its own tokenizer."

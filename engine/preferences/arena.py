@@ -12,14 +12,14 @@ from engine.data import reading
 from engine.errors import BadInput, WrongShape
 from engine.preferences import consensus
 from engine.preferences.ranking import STYLE, Battle
-from engine.preferences.values import WORDS, word
+from engine.preferences.values import WORDS, topic, word
 from storage import files, preferences
 from storage.home import Home
 from storage.records import Pair, Project, Vote
 
 SCORES = {"first": 1.0, "second": 0.0, "tie": 0.5, "bad": 0.5}
 WINNERS = {"first": "model_a", "second": "model_b", "tie": "tie", "bad": "tie (bothbad)"}
-COLUMNS = ("model_a", "model_b", "winner", "judge", "tstamp")
+COLUMNS = ("model_a", "model_b", "winner", "judge", "tstamp", "topic")
 NOBODY = "not known"
 LOOKS = {
     "headings": re.compile(r"^\s{0,3}#{1,6}\s", re.MULTILINE),
@@ -57,8 +57,8 @@ def battles(home: Home, project: Project, by: str = "people") -> list[Battle]:
         pair = pairs[vote.pair_id]
         names = writers(pair)
         if names is not None:
-            looks, topic = style(pair.first, pair.second), str(pair.extra.get("topic") or "")
-            found.append(Battle(*names, SCORES[vote.choice], looks, vote.labeller, topic))
+            told = vote.labeller, topic(pair.extra).get("topic", "")
+            found.append(Battle(*names, SCORES[vote.choice], style(pair.first, pair.second), *told))
     return found
 
 
@@ -114,7 +114,8 @@ def read(path: Path | str) -> list[Battle]:
             )
         answers = [_last(value.get(f"conversation_{side}")) for side in "ab"]
         looks = style(*answers) if all(answers) else (0.0,) * len(STYLE)
-        found.append(Battle(str(value["model_a"]), str(value["model_b"]), SCORES[said], looks, str(value.get("judge") or "")))
+        told = str(value.get("judge") or ""), topic(value).get("topic", "")
+        found.append(Battle(str(value["model_a"]), str(value["model_b"]), SCORES[said], looks, *told))
     return found
 
 
@@ -134,6 +135,7 @@ def export(home: Home, project: Project, path: Path | str, by: str = "people") -
             rows.append(
                 {
                     "model_a": names[0], "model_b": names[1], "winner": WINNERS[vote.choice], "judge": vote.labeller, "tstamp": vote.at,
+                    "topic": topic(pair.extra).get("topic", ""),
                     **{f"conversation_{side}": [*pair.prompt, {"role": "assistant", "content": text}]
                        for side, text in (("a", pair.first), ("b", pair.second))},
                 }

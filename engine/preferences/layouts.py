@@ -22,6 +22,7 @@ from engine.preferences.values import (
     moment,
     number,
     text,
+    topic,
     turns,
 )
 from storage.records import Pair, Vote
@@ -122,7 +123,7 @@ def _arena_read(row: Row) -> tuple[NewPair, list[NewVote]]:
     origin = {
         side: {"name": str(row.get(f"model_{letter}") or "not known")} for side, letter in (("first", "a"), ("second", "b"))
     }
-    pair = NewPair(one[:-1], one[-1]["content"], other[-1]["content"], origin)
+    pair = NewPair(one[:-1], one[-1]["content"], other[-1]["content"], origin, topic(row))
     return pair, [NewVote(labeller(row.get("judge")), choice(row["winner"]))] if row.get("winner") else []
 
 

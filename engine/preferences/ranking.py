@@ -280,7 +280,8 @@ def sentences(found: Ranking) -> list[str]:
         if one < other and difference.more is not None:
             said.append(f"{one} against {other} is open; about {difference.more:,} more votes as they come now would decide it.")
     for what, span in found.style:
-        said.append(f"Twice the {what} is worth {span.value:+.0f} points ({span.low:+.0f} to {span.high:+.0f}).")
+        value, low, high = (f"{round(each):+d}" for each in (span.value, span.low, span.high))  # whole numbers know no -0
+        said.append(f"Twice the {what} is worth {value} points ({low} to {high}).")
     return said
 
 

@@ -14,6 +14,7 @@ from engine.generation.weights import speaking
 from engine.methods import loading
 from engine.methods.method import Reporter
 from engine.preferences.pairs import NewPair
+from engine.preferences.values import topic
 from engine.rewards import samples
 from engine.rewards.samples import Drawing
 from storage.home import Home
@@ -93,7 +94,13 @@ def draw(
     # a system prompt that both had belongs to the question
     shared = [{"role": "system", "content": asked[0].system}] if asked[0].system == asked[1].system != "" else []
     pairs = [
-        NewPair([*shared, *row["prompt"]], first, second, {"first": asked[0].origin(run_id), "second": asked[1].origin(run_id)})
+        NewPair(
+            [*shared, *row["prompt"]],
+            first,
+            second,
+            {"first": asked[0].origin(run_id), "second": asked[1].origin(run_id)},
+            topic(row),
+        )
         for row, first, second in zip(rows, *told, strict=True)
         if first.strip() != second.strip()
     ]

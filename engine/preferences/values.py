@@ -136,3 +136,9 @@ def general_pair(row: Row, extra: dict[str, Any]) -> NewPair:
 def answers_of(row: Row) -> tuple[str, str] | None:
     """What the two answers of a row are called in it, or None."""
     return next((names for names in ANSWERS if all(name in row for name in names)), None)
+
+
+def topic(row: Row) -> dict[str, Any]:
+    """What a pair keeps of a row's ``topic``, or of its ``category``: nothing where it has none."""
+    found = next((row[name] for name in ("topic", "category") if isinstance(row.get(name), str) and row[name].strip()), "")
+    return {"topic": found.strip()} if found else {}

@@ -149,6 +149,14 @@ def stop(home: Home, name: str, turn: str, place: int | None = None) -> None:
         messages.keep(problem, "chat")
 
 
+def reveal(home: Home, name: str) -> None:
+    """Show from now on which model gave which answer."""
+    try:
+        conversations.reveal(home, name)
+    except TemperError as problem:
+        messages.keep(problem, "chat")
+
+
 def delete(home: Home, name: str) -> None:
     """Take the conversation away."""
     conversations.delete(home, name)

@@ -88,7 +88,7 @@ def earlier(home: Home) -> None:
             st.caption("Conversations are kept here.")
         for one in found:
             with st.container(horizontal=True, vertical_alignment="center"):
-                begun = shortened(one.turns[0].prompt) if one.turns else "Empty"
+                begun = inert.plain(shortened(one.turns[0].prompt)) if one.turns else "Empty"
                 who = "blind" if one.hidden else inert.plain(" and ".join(dict.fromkeys(one.models)), 60)
                 st.button(
                     f"{begun} · :small[{who}, {words.ago(one.created_at)}]", key=f"talk_{one.id}", type="tertiary",
@@ -97,9 +97,9 @@ def earlier(home: Home) -> None:
 
 
 def shortened(text: str, longest: int = 48) -> str:
-    """The beginning of a text, for a label."""
+    """The beginning of a text."""
     line = " ".join(text.split())
-    return inert.plain(line if len(line) <= longest else line[:longest].rstrip() + "…")
+    return line if len(line) <= longest else line[:longest].rstrip() + "…"
 
 
 def reopen(talk: Conversation) -> None:
@@ -164,7 +164,14 @@ def decoding(home: Home) -> Sampling:
                 "Blind", key=BLIND, persist_state="session",
                 help="Names are hidden and sides shuffled until you have said which answer is better. Only such votes are ranked.",
             )  # fmt: skip
-            st.toggle("A prompt for each", key=EACH, persist_state="session", help="Ask every side something of its own")
+            # beside its own prompt each answer would tell which side it is
+            st.toggle(
+                "A prompt for each",
+                key=EACH,
+                persist_state="session",
+                disabled=blind(),
+                help="Ask every side something of its own",
+            )
     return chosen
 
 
@@ -211,26 +218,27 @@ def prompt(home: Home, talk: Conversation | None, chosen: tuple[Side, ...], samp
     anew = talk is not None and asking.begins_anew(talk, chosen, blind())
     if anew and chosen and not answering:
         st.caption(f":material/info: {anew}: the next prompt begins a new one.")
-    if st.session_state[EACH] and len(chosen) > 1:
-        each(home, talk, chosen, sampling, answering)
+    # said before a prompt is typed, which a refusal would lose
+    alike = "Two sides are the same. Give one other settings, or remove it" if len(set(chosen)) < len(chosen) else ""
+    not_now = "Answering…" if answering else alike if chosen else "Choose a model first"
+    if st.session_state[EACH] and len(chosen) > 1 and not blind():
+        each(home, talk, chosen, sampling, not_now)
         return
-    text = "Ask all of them the same" if len(chosen) > 1 else "Ask" if chosen else "Choose a model first"
     st.chat_input(
-        "Answering…" if answering else text, key="chat_prompt", disabled=answering or not chosen, max_chars=conversations.LONGEST,
-        on_submit=submit, args=(home, talk, chosen, sampling),
+        not_now or ("Ask all of them the same" if len(chosen) > 1 else "Ask"), key="chat_prompt", disabled=bool(not_now),
+        max_chars=conversations.LONGEST, on_submit=submit, args=(home, talk, chosen, sampling),
     )  # fmt: skip
 
 
-def each(home: Home, talk: Conversation | None, chosen: tuple[Side, ...], sampling: Sampling, answering: bool) -> None:
-    """Draw a field for each side."""
+def each(home: Home, talk: Conversation | None, chosen: tuple[Side, ...], sampling: Sampling, not_now: str) -> None:
+    """Draw a field for each side; ``not_now`` says why nothing can be asked."""
     with st.form("chat_prompts", clear_on_submit=True):
         for place, (column, side) in enumerate(zip(st.columns(len(chosen)), chosen, strict=True)):
-            name = chr(ord("A") + place) if blind() else inert.plain(side.model, 60)
+            name = inert.plain(side.model, 60)
             column.text_area(f"For {name}", key=f"chat_prompt_{place}", height=100, max_chars=conversations.LONGEST)
         st.form_submit_button(
-            "Answering…" if answering else "Ask", type="primary", disabled=answering, on_click=submit,
-            args=(home, talk, chosen, sampling),
-        )  # fmt: skip
+            not_now or "Ask", type="primary", disabled=bool(not_now), on_click=submit, args=(home, talk, chosen, sampling)
+        )
 
 
 def submit(home: Home, talk: Conversation | None, chosen: tuple[Side, ...], sampling: Sampling) -> None:
@@ -302,6 +310,11 @@ def after(home: Home, talk: Conversation, chosen: tuple[Side, ...], sampling: Sa
             help="With the models, seed and decoding that are chosen now. What was answered stays beside it.",
             on_click=asking.ask_again, args=(home, talk, chosen, sampling, blind()),
         )  # fmt: skip
+        if talk.hidden:
+            st.button(
+                "Show the names", icon=":material/visibility:", key="chat_reveal", type="tertiary", on_click=asking.reveal,
+                args=(home, talk.id), help="Without a choice. What is chosen after that is kept, and not ranked.",
+            )  # fmt: skip
         with st.popover("Link", icon=":material/link:", type="tertiary", key="chat_link"):
             st.caption("Whoever may open this app finds the conversation here, as it stands and as it goes on.")
             st.code(asking.link(talk), language=None)

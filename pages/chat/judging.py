@@ -1,6 +1,6 @@
 """Saying in the chat which answer is better, or how one should read: each becomes a pair with a vote under Labels."""
 
-from collections.abc import Sequence
+import itertools
 
 import streamlit as st
 
@@ -59,9 +59,8 @@ def draw(home: Home, talk: Conversation, turn: Turn) -> None:
                     called(talk, i), icon=":material/thumb_up:", key=f"{key}_{i}", type="tertiary", on_click=vote,
                     args=(home, talk, turn, i), help="Kept as a pair with your vote, under Labels",
                 )  # fmt: skip
-            if len(talk.models) == 2:
-                for choice, said in (("tie", "Tie"), ("bad", "Both bad")):
-                    st.button(said, key=f"{key}_{choice}", type="tertiary", on_click=vote, args=(home, talk, turn, choice))
+            for choice, said in (("tie", "Tie"), ("bad", "Both bad" if len(talk.models) == 2 else "All bad")):
+                st.button(said, key=f"{key}_{choice}", type="tertiary", on_click=vote, args=(home, talk, turn, choice))
         if talk.hidden:
             st.caption("Names are shown when you have chosen", width="content")
             return
@@ -94,24 +93,26 @@ def origin(talk: Conversation, turn: Turn, i: int) -> dict[str, object]:
 
 
 def vote(home: Home, talk: Conversation, turn: Turn, said: int | str) -> None:
-    """Keep which answer is the better one; of more than two, it is better than each of the others."""
+    """Keep which answer is the better one, or that none is; of more than two, against each of the others."""
     key = f"chat_judge_{turn.id}"
-    better = said if isinstance(said, int) else 0
-    choice = "first" if isinstance(said, int) else said
-    others: Sequence[int] = [i for i in range(len(talk.models)) if i != better]
+    sides = range(len(talk.models))
+    if isinstance(said, int):
+        choice, compared = "first", [(said, other) for other in sides if other != said]
+    else:
+        choice, compared = said, list(itertools.combinations(sides, 2))
     asked = comparable(talk, turn)
     try:
         project = projects.find_or_create(home, PROJECT)
         kept = 0
-        for other in others:
-            first, second = turn.answers[better].text, turn.answers[other].text
+        for one, other in compared:
+            first, second = turn.answers[one].text, turn.answers[other].text
             if asked is None or first.strip() == second.strip():
                 continue
-            pair = NewPair(asked, first, second, {"first": origin(talk, turn, better), "second": origin(talk, turn, other)})
-            token = session.token(f"{key} {other} {said}")
+            pair = NewPair(asked, first, second, {"first": origin(talk, turn, one), "second": origin(talk, turn, other)})
             at = talk.shown.index
             desk.compare(
-                home, project, pair, name(), choice, token=token, source="chat", flipped=int(at(better) > at(other)), extra=_how(talk, turn),
+                home, project, pair, name(), choice, token=session.token(f"{key} {one} {other} {said}"), source="chat",
+                flipped=int(at(one) > at(other)), extra=_how(talk, turn),
             )  # fmt: skip
             kept += 1
         if talk.hidden:
@@ -123,7 +124,7 @@ def vote(home: Home, talk: Conversation, turn: Turn, said: int | str) -> None:
         messages.done("The answers are the same, so there is nothing to compare.", ":material/info:")
         return
     st.session_state[key] = (
-        f"{talk.models[better]} is better" if isinstance(said, int) else {"tie": "a tie", "bad": "both bad"}[choice]
+        f"{talk.models[said]} is better" if isinstance(said, int) else {"tie": "a tie", "bad": "none is good"}[choice]
     )
 
 

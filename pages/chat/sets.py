@@ -12,7 +12,7 @@ from engine.generation import prompt_sets
 from engine.generation.answers import Sampling
 from engine.generation.prompt_sets import PromptSet
 from engine.generation.turns import Side
-from engine.preferences import pairs, projects
+from engine.preferences import pairs, projects, values
 from engine.preferences.pairs import NewPair
 from pages.chat import asking, controls, sides, view
 from pages.parts import confirm, go, inert, messages, pickers, session, words
@@ -97,11 +97,12 @@ def ask(home: Home, chosen: tuple[Side, ...], sampling: Sampling, asked: dict[st
     try:
         if "data" in asked:
             rows, title = prompts.asked(home, asked["data"], asked["count"]), asked["data"].title
-            told = [row["prompt"] for row in rows]
+            told, topics = [row["prompt"] for row in rows], [values.topic(row).get("topic", "") for row in rows]
         else:
+            topics = []
             told = [[{"role": "user", "content": line.strip()}] for line in asked["typed"].splitlines() if line.strip()]
             title = controls.shortened(str(told[0][0]["content"]))
-        made = prompt_sets.begin(home, chosen, told, sampling, title, session.token(f"set {title} {len(told)}"))
+        made = prompt_sets.begin(home, chosen, told, sampling, title, session.token(f"set {title} {len(told)}"), topics)
     except TemperError as problem:
         messages.keep(problem, "chat_set")
         return
@@ -208,7 +209,7 @@ def table(home: Home, found: PromptSet) -> None:
         st.info("No prompt is left by these filters.", icon=":material/filter_alt:")
         return
     picked: Any = st.dataframe(
-        rows(found, shown), key=f"chat_set_table_{found.id}_{only}_{wanted}", hide_index=True, height=min(420, 70 + 36 * len(shown)),
+        rows(found, shown), key=f"chat_set_table_{found.id}_{only}_{wanted}", hide_index=True,
         on_select="rerun", selection_mode="single-row",
     )  # fmt: skip
     if len(found.sides) == 2:
@@ -280,8 +281,9 @@ def _pair(found: PromptSet, place: int) -> NewPair:
     same = found.sides[0].system == found.sides[1].system
     prompt = found.messages(place, found.sides[0]) if same else [dict(turn) for turn in found.prompts[place]]
     return NewPair(
-        prompt, first.text, second.text, {side: written(found, place, i) for i, side in enumerate(("first", "second"))}
-    )
+        prompt, first.text, second.text, {side: written(found, place, i) for i, side in enumerate(("first", "second"))},
+        {"topic": found.topics[place]} if found.topics and found.topics[place] else {},
+    )  # fmt: skip
 
 
 def written(found: PromptSet, place: int, i: int) -> dict[str, Any]:

@@ -99,8 +99,10 @@ def answer(name: str, given: Answer, other: str, hidden: bool = False, compared:
     elif given.status in ("done", "stopped"):
         st.caption("(nothing)")
     if given.error:
-        st.error(inert.plain(given.error, 1000), icon=":material/error:")
-    sources.kept_to(given)
+        told = "This side gave no answer. Why it did not is told when the names are shown." if hidden else given.error
+        st.error(inert.plain(told, 1000), icon=":material/error:")
+    if not hidden:
+        sources.kept_to(given)
     st.caption(MARKS[given.status] if hidden else pace(given))
 
 
@@ -149,7 +151,10 @@ def tools(home: Home, talk: Conversation, turn: Turn, sampling: Sampling) -> Non
                     args=(home, talk, turn, field, sampling), help="What was asked before stays, as a branch beside this one",
                 )  # fmt: skip
         if len(talk.sides) > 1 and turn.answers:
-            st.toggle("Mark what differs", key=f"chat_compare_{turn.id}")
+            st.toggle(
+                "Mark what differs", key=f"chat_compare_{turn.id}",
+                help="Each from the leftmost answer, and that one from its neighbour",
+            )  # fmt: skip
 
 
 def weights(given: Answer) -> str:
@@ -187,6 +192,10 @@ def pace(given: Answer) -> str:
         parts.append(f"{(given.tokens - 1) / later:,.0f} tokens/s")
     if given.first_token_seconds is not None:
         parts.append(f"first after {given.first_token_seconds:.2f} s")
+    if given.cached_tokens is None and given.prompt_tokens:
+        parts.append(
+            f"all {words.count(given.prompt_tokens)} prompt tokens read anew, as in every turn: this model's cache cannot be cut"
+        )
     if given.cached_tokens:
         parts.append(
             f"{words.count(given.prompt_tokens - given.cached_tokens)} of {words.count(given.prompt_tokens)} prompt tokens read"

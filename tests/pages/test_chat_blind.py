@@ -91,3 +91,37 @@ def test_what_was_revealed_is_not_gone_on_with_blindly(full: dict[str, Any]) -> 
     assert any("has been revealed: the next prompt begins a new one" in str(c.value) for c in app.caption)
     app.toggle(key="chat_blind").set_value(False).run()
     assert any("The names are shown from now on" in str(c.value) for c in app.caption)
+
+
+def test_a_side_that_failed_does_not_tell_its_name_and_the_names_can_be_shown_without_a_choice(full: dict[str, Any]) -> None:
+    home = full["home"]
+    talk = blind(home, (1, 0))
+    turn = talk.turns[0]
+    failed = replace(turn.answers[1], status="failed", text="", error="The adapter of support-sft is gone from /x/support-sft.")
+    filled.spoken(home, talk, (turn.answers[0], failed))
+    app = open_page("chat", talk=talk.id)
+    assert [error.value for error in app.error] == [
+        r"This side gave no answer\. Why it did not is told when the names are shown\."
+    ]
+    assert not any("support" in text for text in said(app))
+    app.button(key="chat_reveal").click().run()
+    assert "is gone from" in app.error[0].value and conversations.read(home, talk.id).revealed
+    assert not [button for button in app.button if button.key == "chat_reveal"]
+
+
+def test_a_choice_after_the_names_were_shown_is_kept_and_not_ranked(full: dict[str, Any]) -> None:
+    app = open_page("chat", talk=blind(full["home"], (0, 1)).id)
+    app.button(key="chat_reveal").click().run()
+    press(app, "_0")
+    assert [vote.extra for vote in kept(full["home"])[1]] == [{"blind": False}]
+    assert arena.battles(full["home"], projects.find(full["home"], "chat")) == []
+
+
+def test_blind_sides_are_asked_the_same_since_their_own_prompts_would_tell_them_apart(full: dict[str, Any]) -> None:
+    app = open_page("chat", models="pocket,support-sft")
+    app.toggle(key="chat_each").set_value(True).run()
+    app.toggle(key="chat_blind").set_value(True).run()
+    assert app.toggle(key="chat_each").disabled and app.chat_input and not app.exception
+    app.chat_input[0].set_value("Hello?").run()
+    (talk,) = conversations.recent(full["home"])
+    assert talk.blind and talk.turns[0].shared

@@ -1,14 +1,17 @@
 """Chat: sides with settings of their own, branches, what differs, tokens, sets of prompts, and the ranking."""
 
+import time
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from engine.evaluation import prompts
 from engine.generation import ask, conversations, outside, prompt_sets
 from engine.generation.answers import Answer, Heat, Sampling
 from engine.generation.prompt_sets import PromptSet
 from engine.generation.turns import Conversation, Side
+from engine.preferences import arena, desk
 from pages.chat import sets
 from storage import datasets, preferences
 from storage.home import Home
@@ -40,10 +43,11 @@ def test_the_same_model_stands_twice_with_a_system_prompt_of_its_own_and_that_is
     assert "own system prompt, temperature 0.8" in said(again) and "begins a new one" not in said(again)
 
 
-def test_sides_that_are_alike_are_refused_in_words(full: dict[str, Any]) -> None:
+def test_sides_that_are_alike_are_told_so_before_a_prompt_is_typed(full: dict[str, Any]) -> None:
     app = choose(open_page("chat"), "pocket", "pocket")
-    app.chat_input[0].set_value("Hello?").run()
-    assert "have to differ in their system prompt" in app.error[0].value.replace("\\", "")
+    assert app.chat_input[0].disabled and "Two sides are the same" in app.chat_input[0].placeholder
+    app.number_input(key=f"chat_seed_{app.session_state['chat_slots'][1]}").set_value(5).run()
+    assert not app.chat_input[0].disabled and app.chat_input[0].placeholder == "Ask all of them the same"
 
 
 def test_each_side_can_be_asked_something_of_its_own(full: dict[str, Any]) -> None:
@@ -99,6 +103,11 @@ def test_what_differs_in_decoding_and_who_spoke_outside_is_said_at_the_answer(fu
     assert chosen(app) == ["pocket", "big@away"]
 
 
+def test_a_model_that_reads_every_turn_anew_says_so(full: dict[str, Any]) -> None:
+    talk = answered(full["home"], cached_tokens=None, prompt_tokens=1200)
+    assert "all 1,200 prompt tokens read anew, as in every turn" in said(open_page("chat", talk=talk.id))
+
+
 def test_the_tokens_of_an_answer_are_compared_with_what_it_was_trained_from(
     full: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,7 +127,8 @@ def test_the_tokens_of_an_answer_are_compared_with_what_it_was_trained_from(
 def asked_set(home: Home, texts: tuple[tuple[str, str], ...]) -> PromptSet:
     sides = [Side("pocket"), Side("support-sft")]
     prompts = [[{"role": "user", "content": f"Question {i}?"}] for i in range(len(texts))]
-    made = prompt_sets.begin(home, sides, prompts, Sampling(), "Questions")
+    # a name as it may be drawn by chance, with what a component's key does not take
+    made = prompt_sets.begin(home, sides, prompts, Sampling(), "Questions", "_a__b_")
     told = [
         Answer(side.model, fingerprint="aa" * 16, text=text, status="done", tokens=3, seconds=1.0, base="pocket")
         for both in texts for side, text in zip(sides, both, strict=True)
@@ -146,6 +156,36 @@ def test_a_set_of_prompts_is_a_table_of_which_the_different_ones_can_be_seen_and
     assert kept[0].origin["second"]["name"] == "support-sft"
 
 
+def test_the_topics_of_a_data_set_go_with_its_prompts_to_the_labels_and_on_to_the_ranking(
+    full: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = full["home"]
+    rows = [{"prompt": [{"role": "user", "content": f"Question {i}?"}], "topic": ("towns", "sums")[i % 2]} for i in range(4)]
+    monkeypatch.setattr(prompts, "asked", lambda *_: rows)
+    monkeypatch.setattr(ask, "start_each", lambda *_: "one")
+    app = open_page("chat", view="prompts")
+    app.selectbox(key="chat_set_data").set_value(next(d.id for d in datasets.all(home) if d.name == "sums-held-out")).run()
+    app.button(key="chat_set_ask").click().run()
+    while not (made := prompt_sets.recent(home)[0]).asked:
+        time.sleep(0.02)  # the page sends it in the background
+    told = [
+        Answer(side.model, fingerprint="aa" * 16, text=side.model, status="done", tokens=3, seconds=1.0, base="pocket")
+        for _ in made.prompts for side in made.sides
+    ]  # fmt: skip
+    prompt_sets._write(home, replace(made, answer_set="one", answers=tuple(told)))
+    app = open_page("chat", view="prompts", set=made.id)
+    app.button(key="chat_set_label").click().run()
+    project = preferences.project(home, sets.project_of(made))
+    assert project is not None and not app.exception
+    while shown := desk.look(home, project, "anna"):
+        desk.vote(home, shown[0].showing.token, desk.Given("left"))
+    assert sorted(battle.topic for battle in arena.battles(home, project)) == ["sums", "sums", "towns", "towns"]
+    app = open_page("chat", view="ranking")
+    app.selectbox(key="ranks_project").set_value(project.name).run()
+    app.selectbox(key="ranks_topic").set_value("sums").run()
+    assert "2 votes" in said(app) and not app.exception
+
+
 def test_a_set_is_asked_from_a_data_set_or_from_lines(full: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ask, "start_each", lambda *_: "one")
     app = open_page("chat", view="prompts")
@@ -157,9 +197,10 @@ def test_a_set_is_asked_from_a_data_set_or_from_lines(full: dict[str, Any], monk
     app = open_page("chat", view="prompts")
     app.session_state["chat_set"] = None
     app.segmented_control(key="chat_set_source").set_value("Typed here").run()
-    app.text_area(key="chat_set_typed").set_value("One?\n\n  Two?  ").run()
+    app.text_area(key="chat_set_typed").set_value("5 * 8?\n\n  Two?  ").run()
     app.button(key="chat_set_ask").click().run()
-    assert [turn["content"] for (turn,) in prompt_sets.recent(full["home"])[0].prompts] == ["One?", "Two?"]
+    made = prompt_sets.recent(full["home"])[0]
+    assert [turn["content"] for (turn,) in made.prompts] == ["5 * 8?", "Two?"] and made.title == "5 * 8?"
 
 
 def test_votes_move_the_ranking_and_it_says_what_they_do_not_tell(full: dict[str, Any]) -> None:

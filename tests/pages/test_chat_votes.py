@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
 from engine.generation import conversations
@@ -71,6 +72,15 @@ def test_the_best_of_three_is_better_than_each_other(full: dict[str, Any]) -> No
     pairs, votes = kept(full["home"])
     assert {(pair.first, pair.second) for pair in pairs} == {("Perhaps.", "No."), ("Perhaps.", "Yes.")}
     assert {vote.choice for vote in votes} == {"first"}
+
+
+@pytest.mark.parametrize("choice", ["tie", "bad"])
+def test_of_three_none_may_be_the_best(full: dict[str, Any], choice: str) -> None:
+    talk = answered(full["home"], ("pocket", "support-sft", "pocket-2"), ("No.", "Yes.", "Perhaps."))
+    app = press(open_page("chat", talk=talk.id), f"_{choice}")
+    pairs, votes = kept(full["home"])
+    assert {(pair.first, pair.second) for pair in pairs} == {("No.", "Yes."), ("No.", "Perhaps."), ("Yes.", "Perhaps.")}
+    assert [vote.choice for vote in votes] == [choice] * 3 and not app.exception
 
 
 def test_a_correction_is_better_than_what_it_corrects(full: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """Asking a running host, over HTTP and by its client, and waiting for what it says."""
 
+import json
 import time
 from typing import Any
 
@@ -19,7 +20,7 @@ def client(address: Address) -> httpx.Client:
 def complete(address: Address, model: str, **more: Any) -> httpx.Response:
     body = {"model": model, "messages": QUESTION, "temperature": 0, "max_tokens": 12, **more}
     with client(address) as asking:
-        return asking.post("/v1/chat/completions", json=body)
+        return asking.post("/v1/chat/completions", content=json.dumps(body))
 
 
 def text_of(address: Address, model: str, **more: Any) -> str:

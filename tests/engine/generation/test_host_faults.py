@@ -32,6 +32,14 @@ from tests.engine.generation.small_models import CONTEXT, QUESTION, SENTENCES, W
         ({"messages": [{"role": "user", "content": None}]}, "no text"),
         ({"n": 2}, "n is not supported"),
         ({"tools": [{"type": "function"}]}, "tools"),
+        ({"tools": 5}, "tools takes a list of functions"),
+        ({"tools": [1]}, "tools takes a list of functions"),
+        ({"tools": [{"type": "function", "function": {"name": 5}}]}, "tools takes a list of functions"),
+        ({"stop": 5}, "stop takes up to 16 texts"),
+        ({"stop": {"a": 1}}, "stop takes up to 16 texts"),
+        ({"stream_options": "x"}, "stream_options takes an object"),
+        ({"messages": [{"role": "user", "content": "\ud800"}]}, "half of a character"),
+        ({"model": "\ud800"}, "half of a character"),
         ({"model": 3}, "model"),
     ],
 )
@@ -43,7 +51,7 @@ def test_a_request_that_cannot_be_done_is_told_so(address: Address, body: dict[s
 
 def test_a_request_that_is_not_json_is_told_so(address: Address) -> None:
     with client(address) as asking:
-        for content in (b"{", b"[]", b"\xff"):
+        for content in (b"{", b"[]", b"\xff", b"[" * 100_000):
             reply = asking.post("/v1/chat/completions", content=content)
             assert reply.status_code == 400 and "JSON" in reply.json()["error"]["message"]
 

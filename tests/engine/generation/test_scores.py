@@ -141,3 +141,11 @@ def test_the_next_turn_of_a_conversation_tells_how_much_it_did_not_read_again(wo
             {"role": "assistant", "content": body["choices"][0]["message"]["content"]},
             {"role": "user", "content": f"And {number}?"},
         ]
+
+
+def test_a_token_that_there_is_not_is_told_so(world: World, address: Address) -> None:
+    reply = post(address, model="left", prompt=[5, 10**9], max_tokens=2)
+    assert (
+        reply.status_code == 400
+        and reply.json()["error"]["message"] == "There is no token 1000000000: left knows 400, from 0 on."
+    )

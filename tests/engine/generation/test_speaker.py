@@ -8,16 +8,18 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import httpx
 import pytest
 from starlette.requests import ClientDisconnect
 
 from engine.generation import completions
 from engine.generation import speaker as speaking
 from engine.generation.answers import Prompt, Sampling
-from engine.generation.server import Streamed, changes
+from engine.generation.server import Streamed, application, changes
 from engine.generation.speaker import Speaker
 from engine.generation.tickets import Ticket
 from engine.generation.weights import Voice
+from storage import models
 from tests.engine.generation.small_models import QUESTION, World
 
 
@@ -184,6 +186,26 @@ def test_a_client_gone_before_the_first_event_ends_its_answer(world: World) -> N
     with ThreadPoolExecutor(1) as thread:
         thread.submit(asyncio.run, leave()).result()
     assert asked.cancelled
+
+
+def test_what_nobody_foresaw_is_told_in_words_and_its_connection_is_not_used_again(
+    speaker: Speaker, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> Any:
+        raise RuntimeError("an odd thing")
+
+    monkeypatch.setattr(models, "all", broken)
+    app = application(world.home, speaker, "token", 80, lambda: None)
+
+    async def asked() -> httpx.Response:
+        through = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=through, base_url="http://127.0.0.1:80") as client:
+            return await client.get("/v1/models", headers={"Authorization": "Bearer token", "Host": "127.0.0.1:80"})
+
+    with ThreadPoolExecutor(1) as thread:
+        reply = thread.submit(asyncio.run, asked()).result()
+    assert reply.status_code == 500 and reply.headers["connection"] == "close"
+    assert "RuntimeError: an odd thing" in reply.json()["error"]["message"]
 
 
 def test_the_model_that_rested_longest_gives_way_to_another(world: World) -> None:

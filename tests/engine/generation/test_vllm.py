@@ -42,7 +42,7 @@ def test_base_and_adapters_are_asked_of_vllm_and_each_answer_proves_its_weights(
     assert [answer.fingerprint for answer in (base, left, right)] == [
         fronted.model(n).fingerprint for n in ("base", "left", "right")
     ]
-    assert (left.adapter, left.base, left.dtype, left.outside) == ("left", "base", "vLLM", "")
+    assert (left.adapter, left.base, left.dtype, left.outside, left.cached_tokens) == ("left", "base", "vLLM", "", 0)
     asked = [Asked("left", QUESTION, Sampling(), "plain")]
     assert "{% for" in ask.wait_for(fronted.home, ask.start_each(fronted.home, asked))[0].text
 

@@ -70,17 +70,17 @@ def test_battles_go_out_as_fastchat_has_them_and_come_in_the_same(home: Home, tm
     project = begin(home)
     assert arena.export(home, project, tmp_path / "out.jsonl") == 12
     row = json.loads((tmp_path / "out.jsonl").read_text().splitlines()[0])
-    assert set(row) == {"model_a", "model_b", "winner", "judge", "tstamp", "conversation_a", "conversation_b"}
-    assert arena.read(tmp_path / "out.jsonl") == [
-        ranking.Battle(b.first, b.second, b.score, b.style, b.labeller) for b in arena.battles(home, project)
-    ]
+    assert set(row) == {*arena.COLUMNS, "conversation_a", "conversation_b"}
+    assert arena.read(tmp_path / "out.jsonl") == arena.battles(home, project)
     other = projects.create(home, "other")
     assert exchange.bring(home, other, tmp_path / "out.jsonl").layout == "arena"
     assert ranking.wins(arena.battles(home, other)) == ranking.wins(arena.battles(home, project))
+    assert sorted(b.topic for b in arena.battles(home, other)) == ["even"] * 6 + ["odd"] * 6
     assert arena.export(home, project, tmp_path / "out.csv") == 12
     with (tmp_path / "out.csv").open() as file:
         assert next(csv.DictReader(file)).keys() == set(arena.COLUMNS)
     assert ranking.wins(arena.read(tmp_path / "out.csv")) == ranking.wins(arena.battles(home, project))
+    assert [b.topic for b in arena.read(tmp_path / "out.csv")] == [b.topic for b in arena.battles(home, project)]
 
 
 @pytest.mark.parametrize("row", [{"model_a": "x"}, {"model_a": "x", "model_b": "y", "winner": "z"}, [1], "x"])

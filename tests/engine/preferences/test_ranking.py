@@ -144,6 +144,7 @@ def test_a_model_that_only_writes_more_loses_its_lead_under_style_control() -> N
     told = dict(fair.style)
     assert told["length"].low <= 4 * ranking.TWICE * ranking.POINTS <= told["length"].high
     assert plain.style == () and not told["headings"].decided
+    assert any(line.startswith("Twice the headings is worth +0 points") for line in ranking.sentences(fair)), "none had any"
 
 
 def test_how_many_more_votes_it_takes_is_told_from_how_intervals_narrow() -> None:
