@@ -61,7 +61,9 @@ def _add_projects(what: Parsers, common: argparse.ArgumentParser) -> None:
 
 def _add_sources(what: Parsers, common: argparse.ArgumentParser) -> None:
     sample = _command(what, common, "sample", _sample, "let one or two models write the pairs of a project")
-    sample.add_argument("--model", action="append", required=True, help="who answers; twice for two models")
+    sample.add_argument(
+        "--model", action="append", required=True, help="who answers, a model or a checkpoint name@step; twice for two"
+    )
     sample.add_argument("--data", required=True, help="the prompts")
     sample.add_argument("--limit", type=int, help="only this many prompts, a fixed random choice")
     sample.add_argument("--temperature", type=float, action="append", help="once for both answers, or twice")
