@@ -176,7 +176,9 @@ def _list(home: Home, given: argparse.Namespace) -> int:
 def _pair(home: Home, given: argparse.Namespace) -> Pair:
     project, pair = projects.find(home, given.project), preferences.pair(home, given.pair)
     if pair is None or pair.project_id != project.id:
-        raise NotFound(f"There is no pair {given.pair} in {project.name}. `labels export` writes all of them with their numbers.")
+        raise NotFound(
+            f"There is no pair {given.pair} in {project.name}. `labels export --layout label_studio` writes all of them with their numbers."
+        )
     return pair
 
 
