@@ -1,12 +1,13 @@
 """``make bench``: what is claimed about speed, measured on this machine and printed as ratios.
 
-usage: python -m benchmarks [overhead | overhead-dpo | overhead-grpo | memory | launch | batching | pages | keys] ...
+usage: python -m benchmarks [overhead | overhead-dpo | overhead-grpo | memory | launch | batching | pages | keys | serving |
+       retrieval] ...
 """
 
 import sys
 
 from benchmarks import keys as label_keys
-from benchmarks import memory, serving, training
+from benchmarks import memory, retrieval, serving, training
 from benchmarks import pages as page_times
 
 PARTS = {
@@ -19,6 +20,7 @@ PARTS = {
     "pages": page_times.reruns,
     "keys": label_keys.keys,
     "serving": serving.serving,
+    "retrieval": retrieval.retrieval,
 }
 
 

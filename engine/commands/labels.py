@@ -61,7 +61,9 @@ def _add_projects(what: Parsers, common: argparse.ArgumentParser) -> None:
 
 def _add_sources(what: Parsers, common: argparse.ArgumentParser) -> None:
     sample = _command(what, common, "sample", _sample, "let one or two models write the pairs of a project")
-    sample.add_argument("--model", action="append", required=True, help="who answers; twice for two models")
+    sample.add_argument(
+        "--model", action="append", required=True, help="who answers, a model or a checkpoint name@step; twice for two"
+    )
     sample.add_argument("--data", required=True, help="the prompts")
     sample.add_argument("--limit", type=int, help="only this many prompts, a fixed random choice")
     sample.add_argument("--temperature", type=float, action="append", help="once for both answers, or twice")
@@ -174,7 +176,9 @@ def _list(home: Home, given: argparse.Namespace) -> int:
 def _pair(home: Home, given: argparse.Namespace) -> Pair:
     project, pair = projects.find(home, given.project), preferences.pair(home, given.pair)
     if pair is None or pair.project_id != project.id:
-        raise NotFound(f"There is no pair {given.pair} in {project.name}. `labels export` writes all of them with their numbers.")
+        raise NotFound(
+            f"There is no pair {given.pair} in {project.name}. `labels export --layout label_studio` writes all of them with their numbers."
+        )
     return pair
 
 

@@ -9,12 +9,12 @@ from engine.data import curate
 from engine.errors import BadInput, NotFound, WrongShape
 from engine.evaluation import prompts
 from engine.evaluation.judge import PRINCIPLES, Judge
-from engine.generation.answers import Sampling
 from engine.jobs import rewarded
 from engine.jobs.reporter import RunReporter
 from engine.methods.method import Library
 from engine.preferences import judging, order, pairs, projects
-from engine.preferences.sampling import Voice, draw, voices
+from engine.preferences.sampling import draw, voices
+from engine.preferences.sampling import read as voice_of
 from engine.rewards import recipe, sources
 from engine.rewards.table import Answer
 from storage import datasets, files, preferences, runs
@@ -109,15 +109,10 @@ def write_pairs(home: Home, run: Run, reporter: RunReporter) -> dict[str, Any] |
     """The work of ``sample``; None when stopped."""
     request, project = run.request, _project(home, run)
     data = datasets.get(home, request["dataset_id"])
-    asked = []
-    for voice in request["voices"]:
-        model = registered.get(home, voice["model_id"])
-        if model is None:
-            raise NotFound(f"The model #{voice['model_id']} is no longer there.")
-        asked.append(Voice(model, Sampling.checked(voice["sampling"]), voice["system"]))
+    first, second = (voice_of(home, voice) for voice in request["voices"])
     if data is None:
         raise NotFound(f"The data set #{request['dataset_id']} is no longer there.")
-    drawn = draw(home, (asked[0], asked[1]), data, request["limit"], home.run(run.id), reporter, run.id)
+    drawn = draw(home, (first, second), data, request["limit"], home.run(run.id), reporter, run.id)
     if drawn is None:
         return None
     made, alike = drawn

@@ -6,7 +6,18 @@ from typing import Any
 
 from engine.data.shapes import UnusableRow
 from engine.preferences.pairs import NewPair
-from engine.preferences.values import NewVote, Row, choice, general_pair, is_choice, labeller, moment, number
+from engine.preferences.values import (
+    PROMPTS,
+    NewVote,
+    Row,
+    answers_of,
+    choice,
+    general_pair,
+    is_choice,
+    labeller,
+    moment,
+    number,
+)
 from storage.records import Pair, Vote
 
 
@@ -54,7 +65,8 @@ def argilla_write(pair: Pair, votes: Sequence[Vote]) -> list[dict[str, Any]]:
     return [
         {
             "id": str(pair.id), "fields": {"prompt": prompt, "response_1": pair.first, "response_2": pair.second},
-            "metadata": {}, "responses": {name: given for name, given in responses.items() if given}, "suggestions": suggestions,
+            "metadata": {name: value for name, value in pair.extra.items() if isinstance(value, str | int | float)},
+            "responses": {name: given for name, given in responses.items() if given}, "suggestions": suggestions,
             "vectors": {},
         }
     ]  # fmt: skip
@@ -68,7 +80,8 @@ def studio_read(row: Row) -> tuple[NewPair, list[NewVote]]:
     for given in annotations:
         if isinstance(given, Mapping) and not given.get("was_cancelled"):
             votes.append(_studio_vote(given))
-    return general_pair(data, {}), votes
+    known = {*PROMPTS, *(answers_of(data) or ())}
+    return general_pair(data, {name: value for name, value in data.items() if name not in known}), votes
 
 
 def _studio_vote(given: Row) -> NewVote:
@@ -97,7 +110,7 @@ def studio_write(pair: Pair, votes: Sequence[Vote]) -> list[dict[str, Any]]:
     prompt = pair.prompt[0]["content"] if len(pair.prompt) == 1 else pair.prompt
     return [
         {
-            "id": pair.id, "data": {"prompt": prompt, "answer1": pair.first, "answer2": pair.second},
+            "id": pair.id, "data": {**pair.extra, "prompt": prompt, "answer1": pair.first, "answer2": pair.second},
             "annotations": [_studio_annotation(vote) for vote in votes if vote.round == 0],
         }
     ]  # fmt: skip

@@ -61,10 +61,10 @@ def arrange(
     if not there:
         raise BadInput(f"No pair of {project.name} that waits was judged by {by}. Add pairs, or let it judge them first.")
     ahead = math.ceil(share * len(there))
-    unsure = sorted(there, key=lambda pair: (guesses[pair.id].sure, pair.id))
+    unsure = iter(sorted(there, key=lambda pair: (guesses[pair.id].sure, pair.id)))
     drawn, taken = random.Random(f"{SEED} {project.id} {by}"), set[int]()
     rows: list[tuple[int, float, dict[str, Any] | None]] = []
-    chance = drawn.sample(there, len(there))
+    chance = iter(drawn.sample(there, len(there)))
     for number in range(ahead):
         group, source = ("random", chance) if drawn.random() < control else ("uncertain", unsure)
         pair = next(each for each in source if each.id not in taken)

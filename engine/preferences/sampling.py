@@ -35,11 +35,18 @@ class Voice:
         """As a run's request holds it."""
         s = self.sampling
         drawn = {"seed": s.seed, "temperature": s.temperature, "top_p": s.top_p, "max_tokens": s.max_tokens}
-        return {"model_id": self.model.id, "sampling": drawn, "system": self.system}
+        return {"name": self.model.name, "model_id": self.model.id, "sampling": drawn, "system": self.system}
 
-    def origin(self, run_id: int | None) -> dict[str, Any]:
-        """What a pair keeps of who wrote an answer."""
-        return {**self.stored(), "name": self.model.name, "fingerprint": self.model.fingerprint, "run_id": run_id}
+    def origin(self, run_id: int | None, fingerprint: str) -> dict[str, Any]:
+        """What a pair keeps of who wrote an answer; ``fingerprint`` is that of the files that spoke."""
+        return {**self.stored(), "fingerprint": fingerprint, "run_id": run_id}
+
+
+def read(home: Home, stored: Mapping[str, Any]) -> Voice:
+    """The voice that a run's request holds; NotFound where its model, or the checkpoint it named, is gone. A checkpoint has a name
+    and no number."""
+    model = registry.speaker(home, f"#{stored['model_id']}" if stored["model_id"] else stored["name"])
+    return Voice(model, Sampling.checked(stored["sampling"]), stored["system"])
 
 
 def voices(home: Home, models: Sequence[str], given: Sequence[Mapping[str, Any]], systems: Sequence[str]) -> tuple[Voice, Voice]:
@@ -60,7 +67,7 @@ def voices(home: Home, models: Sequence[str], given: Sequence[Mapping[str, Any]]
             raise BadInput(f"A system prompt has at most {LONGEST_SYSTEM:,} characters, not {len(system):,}.")
         found.append(Voice(model, sampling, system))
     first, second = found
-    if (first.model.id, first.system, first.sampling) == (second.model.id, second.system, second.sampling):
+    if (first.model.path, first.system, first.sampling) == (second.model.path, second.system, second.sampling):
         if second.sampling.temperature == 0:
             raise BadInput("At temperature 0 both answers to a prompt are the same. Take a higher one, or two models.")
         again = Sampling.checked({**second.stored()["sampling"], "seed": second.sampling.seed + 1})
@@ -76,7 +83,7 @@ def draw(
     What was drawn lies in ``folder``, so a run that was ended goes on where it was.
     """
     rows = prompts.asked(home, dataset, limit)
-    told = []
+    told, origins = [], []
     for place, voice in enumerate(asked):
         system = [{"role": "system", "content": voice.system}] if voice.system else []
         questions = [
@@ -84,6 +91,8 @@ def draw(
         ]
         base, adapter = registry.places(home, voice.model)
         tokenizer = loading.load_tokenizer(prints.tokenizer_folder(base, adapter))
+        marked = prints.fingerprint(base, adapter, prints.template_of(base, adapter).text, voice.model.dtype)
+        origins.append(voice.origin(run_id, marked))
         own = folder / f"voice-{place + 1}"
         reporter.log(f"{voice.model.name} answers {len(rows)} prompts.")
         if not samples.draw(
@@ -94,13 +103,7 @@ def draw(
     # a system prompt that both had belongs to the question
     shared = [{"role": "system", "content": asked[0].system}] if asked[0].system == asked[1].system != "" else []
     pairs = [
-        NewPair(
-            [*shared, *row["prompt"]],
-            first,
-            second,
-            {"first": asked[0].origin(run_id), "second": asked[1].origin(run_id)},
-            topic(row),
-        )
+        NewPair([*shared, *row["prompt"]], first, second, {"first": origins[0], "second": origins[1]}, topic(row))
         for row, first, second in zip(rows, *told, strict=True)
         if first.strip() != second.strip()
     ]

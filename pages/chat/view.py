@@ -109,7 +109,7 @@ def answer(name: str, given: Answer, other: str, hidden: bool = False, compared:
 def under(home: Home, talk: Conversation, turn: Turn, i: int) -> None:
     """Draw what can be done with one answer."""
     given, key = turn.answers[i], f"{turn.id}_{i}"
-    if given.ended:
+    if given.ended and not talk.hidden:  # who has sources would tell the deployment
         sources.draw(given, key=f"chat_sources_{key}")
     if not given.ended and len(talk.sides) > 1:
         st.button(

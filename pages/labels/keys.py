@@ -1,7 +1,8 @@
 """The keyboard of the labelling screen: one key a choice, never twice for one press, and never while somebody types.
 
 Streamlit's own shortcuts repeat while a key is held. This listens itself: a key that repeats, or that is pressed before the pair
-has been shown for a moment, does nothing; neither does a click that early. The two answers also scroll together from here.
+has been shown for a moment, does nothing; neither does a click that early. The two answers also scroll together from here, and the
+next pair begins at its top.
 """
 
 from collections.abc import Mapping
@@ -21,6 +22,21 @@ function early(data) {
   return performance.now() - here.since < data.soonest * 1000
 }
 
+// what a key means; where a layout has another sign on it (digits in French, letters in Greek), what it is elsewhere
+function meant(event, keys) {
+  const sign = event.key.toLowerCase()
+  if (keys[sign] || event.shiftKey || event.key.length > 1) return keys[sign]
+  const other = event.code.startsWith("Digit") || sign > "~"
+  return other ? keys[event.code.replace(/^(Key|Digit)/, "").toLowerCase()] : undefined
+}
+
+// a pair is read from its beginning, however far down the one before it was
+function toTheTop() {
+  for (const box of ["labels_left", "labels_right"].map(scrolled)) if (box) box.scrollTop = 0
+  const prompt = document.querySelector(".st-key-labels_prompt")
+  if (prompt && prompt.getBoundingClientRect().top < 0) prompt.scrollIntoView()
+}
+
 function scrolled(place) {
   const box = document.querySelector(`.st-key-${place}`)
   return box && [box, ...box.querySelectorAll("div")].find((part) => /auto|scroll/.test(getComputedStyle(part).overflowY))
@@ -31,6 +47,7 @@ export default function (component) {
   if (here.token !== data.token) {
     here.token = data.token
     here.since = performance.now()
+    toTheTop()
   }
   const app = document.querySelector(".stApp")
   if (app) document.documentElement.style.setProperty("--temper-background", getComputedStyle(app).backgroundColor)
@@ -44,7 +61,7 @@ export default function (component) {
       if (event.key === "Escape") event.composedPath()[0].blur()
       return
     }
-    const wanted = data.keys[event.key.toLowerCase()]
+    const wanted = meant(event, data.keys)
     if (!wanted || document.querySelector("[role=dialog]")) return
     event.preventDefault()
     if (event.repeat || (wanted.votes && early(data))) return
@@ -89,6 +106,7 @@ CSS = """
   border-top: 1px solid color-mix(in srgb, currentColor 15%, transparent);
 }
 .st-key-labels_choices button { min-width: 5.5rem; }
+.st-key-labels_prompt { scroll-margin-top: 4rem; }
 """
 _KEYS = component("temper_label_keys", html="<span hidden></span>", css=CSS, js=JS, isolate_styles=False)
 

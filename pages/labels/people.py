@@ -16,10 +16,15 @@ def labeller(home: Home, project: Project) -> str | None:
     """The name of who looks at the page; asks for it where there is none yet."""
     signed = signing.person()
     if signed is not None:
-        return desk.check_labeller(signed)
+        return signed
     named = st.query_params.get(ADDRESS) or st.session_state.get("labels_labeller")
     if named:
-        name = desk.check_labeller(named)
+        try:
+            name = desk.check_labeller(named)
+        except TemperError as problem:  # an address can say anything
+            leave()
+            messages.keep(problem, "labeller")
+            st.rerun()
         st.session_state["labels_labeller"] = name
         if st.query_params.get(ADDRESS) != name:
             st.query_params[ADDRESS] = name
@@ -53,6 +58,13 @@ def take(key: str) -> None:
         st.session_state["labels_labeller"] = desk.check_labeller(str(st.session_state.get(key) or ""))
     except TemperError as problem:
         messages.keep(problem, "labeller")
+
+
+def change() -> None:
+    """Draw the way to another name, where names are typed. The whole page is drawn anew, also from a part of it."""
+    if signing.person() is None and st.button("Not you?", key="labels_leave", type="tertiary", help="Label under another name"):
+        leave()
+        st.rerun(scope="app")
 
 
 def leave() -> None:

@@ -70,7 +70,7 @@ def _figures(project: Project, seen: Report) -> None:
             "50 % is fair: the sides are drawn by chance. An interval that does not hold 50 % is a bias",
         )
         _metric("Chose the longer", seen.longer, "People often take longer answers for better ones")
-        with st.container(border=True):
+        with st.container(border=True, height="stretch"):
             st.metric(
                 "Contradictions",
                 words.count(len(seen.contradictions)),

@@ -9,7 +9,7 @@ import streamlit as st
 from engine.errors import BadInput, TemperError
 from engine.preferences import desk, projects
 from engine.preferences.desk import Given, Shown
-from pages.labels import keys
+from pages.labels import keys, people
 from pages.parts import difference, go, inert, messages, readable, words
 from storage import preferences, showings
 from storage.home import Home
@@ -26,7 +26,7 @@ CHOICES = {
     "skip": ("Skip", "5", ":material/skip_next:"),
 }
 STRENGTHS = {1: ("Slightly", "q"), 2: ("Clearly", "w")}
-CRITERIA = ("asd", "fgh", "jkl")  # keys of the first criteria: left, alike, right
+CRITERIA = ("asd", "fgh", "jkl", "uio", "bnm")  # keys of the first criteria: left, alike, right
 COMPARED = {"left": "Left", "tie": "Alike", "right": "Right"}
 TALL = 380  # pixels of an answer; longer ones scroll
 LONG = 700  # characters from which an answer gets a box of that height
@@ -67,10 +67,8 @@ def pair(home: Home, project_id: int, labeller: str) -> None:
         project = projects.find(home, f"#{project_id}")
         shown = desk.look(home, project, labeller)
         _bar(home, project, labeller, shown)
-        # always there, so that nothing below it changes its place, and is drawn twice, when it has something to say
-        with st.container():
-            messages.kept("labels")
         if not shown:
+            messages.kept("labels")
             _finished(home, project, labeller)
             return
         token, held = shown[0].showing.token, st.session_state.get("labels_shown")
@@ -96,6 +94,7 @@ def _bar(home: Home, project: Project, labeller: str, shown: Sequence[Shown]) ->
                 "Undo · Z", icon=":material/undo:", key="labels_undo", type="tertiary", disabled=not left, on_click=undo,
                 args=(home, project, labeller), help=f"Takes back your last vote; {left} can be taken back",
             )  # fmt: skip
+            people.change()
         if shown:
             st.segmented_control(
                 "How the answers are shown", VIEWS, default=READ, key="labels_view", required=True, label_visibility="collapsed",
@@ -128,12 +127,16 @@ def _form(project: Project, shown: Shown, home: Home) -> None:
                 "Reason · T", key=f"reason_{token}", value=shown.before.reason if shown.before else "", height=68, width=420,
                 max_chars=desk.LONGEST_REASON, placeholder="Optional; Esc leaves the field, so that keys choose again",
             )  # fmt: skip
-        with st.container(key="labels_choices"), st.container(horizontal=True, horizontal_alignment="center", gap="small"):
-            for choice, (name, key, icon) in CHOICES.items():
-                st.form_submit_button(
-                    f"{name} · {key}", icon=icon, key=f"vote_{choice}", on_click=vote, args=(home, project.id, token, choice),
-                    type="primary" if choice in desk.SIDES else "secondary",
-                )  # fmt: skip
+        with st.container(key="labels_choices"):
+            # in sight wherever the page is scrolled to; always there, so that the choices below it keep their place
+            with st.container():
+                messages.kept("labels")
+            with st.container(horizontal=True, horizontal_alignment="center", gap="small"):
+                for choice, (name, key, icon) in CHOICES.items():
+                    st.form_submit_button(
+                        f"{name} · {key}", icon=icon, key=f"vote_{choice}", on_click=vote, args=(home, project.id, token, choice),
+                        type="primary" if choice in desk.SIDES else "secondary",
+                    )  # fmt: skip
 
 
 def _turn(turn: dict[str, object]) -> None:
@@ -158,6 +161,9 @@ def _answers(shown: Shown) -> None:
     marked = None
     if st.session_state.get("labels_view") == DIFFERENT:
         marked = difference.marked(shown.left, shown.right)
+        if not any(own for runs in marked for _, own in runs):
+            same = shown.left == shown.right
+            st.caption("The answers are the same." if same else f"Too long to mark: over {difference.LONGEST:,} words and signs.")
     for i, (column, side, answer) in enumerate(zip(st.columns(2), ("left", "right"), (shown.left, shown.right), strict=True)):
         with column:
             st.caption(f"**{CHOICES[side][0]}**")

@@ -1,5 +1,6 @@
 """Where pairs come from, and who looks at them beside people: models that answer, files, data sets, judges; and what is labelled first."""
 
+import tempfile
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -253,12 +254,10 @@ def _out(home: Home, project: Project) -> None:
     ending = "jsonl" if LAYOUTS[layout].lines else "json"
 
     def written() -> bytes:
-        path = home.uploads / f"labels-{project.id}.{ending}"
-        exchange.export(home, project, path, layout)
-        try:
+        with tempfile.TemporaryDirectory(prefix="export-", dir=home.uploads) as folder:
+            path = Path(folder) / f"labels.{ending}"
+            exchange.export(home, project, path, layout)
             return path.read_bytes()
-        finally:
-            path.unlink()
 
     st.download_button(
         "Export", data=written, file_name=f"labels-{project.id}-{layout}.{ending}", mime="application/json", icon=":material/download:",

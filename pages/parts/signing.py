@@ -3,6 +3,8 @@
 import streamlit as st
 from streamlit.errors import StreamlitSecretNotFoundError
 
+from engine import names
+
 
 def configured() -> bool:
     """Whether people sign in here."""
@@ -13,10 +15,10 @@ def configured() -> bool:
 
 
 def person() -> str | None:
-    """Who is signed in, by e-mail or name; None where nobody signs in here."""
+    """Who is signed in, by e-mail or name, as near to it as names here may be; None where nobody signs in."""
     if not configured() or not st.user.is_logged_in:
         return None
-    return str(st.user.get("email") or st.user.get("name") or st.user.get("sub"))
+    return names.made_from(str(st.user.get("email") or st.user.get("name") or st.user.get("sub")))
 
 
 def gate() -> None:

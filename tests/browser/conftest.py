@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import psutil
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, Request, expect, sync_playwright
 
 from engine.generation import ask
 from engine.jobs import processes, supervisor
@@ -31,6 +31,8 @@ FLAGS = (
     "--no-first-run",
 )  # fmt: skip
 START = 60.0  # seconds
+PATIENCE = 15_000  # milliseconds that anything in a page may take; this machine may be busy
+expect.set_options(timeout=PATIENCE)
 # Streamlit looks for its own server below the address that was opened, is told 404 there, and then asks at the root
 EXPECTED_404 = ("_stcore/health", "_stcore/host-config")
 
@@ -184,7 +186,7 @@ def open_tab(browser: Browser, contexts: dict[tuple[int, int, str], BrowserConte
             contexts[looks] = browser.new_context(viewport={"width": width, "height": height}, color_scheme=theme)
         tab = contexts[looks].new_page()
         tabs.append(tab)
-        tab.set_default_timeout(15_000)
+        tab.set_default_timeout(PATIENCE)
         tab.on("console", heard)
         tab.on("pageerror", lambda problem: wrong.append(f"page: {problem}"))
         tab.on("request", asked)

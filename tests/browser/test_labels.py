@@ -247,6 +247,55 @@ def test_a_key_that_comes_before_the_pair_can_have_been_seen_does_nothing(app: A
     assert len(votes(app.home, project)) == 1
 
 
+def test_the_next_pair_begins_at_its_top_and_a_refusal_is_in_sight_however_far_down_the_page_is(
+    app: App, open_tab: Callable[..., Page]
+) -> None:
+    project = projects.create(app.home, "tall", {"overlap": 0.0, "repeats": 0.0, "gold": 0.0})
+    tall = "\n\n".join("One paragraph of many." for _ in range(60))
+    new = [NewPair([{"role": "user", "content": f"Question {i}?"}], f"A. {tall}", f"B. {tall}") for i in range(3)]
+    pairs.add(app.home, project, new)
+    tab = open_tab(f"{app.url}/labels?project={project.id}&view=label&labeller=anna", height=600)
+    ready(tab)
+    tab.keyboard.press("e")
+    expect(tab.get_by_role("textbox", name="A better text of the left answer")).to_be_visible()
+    tab.mouse.move(700, 300)
+    tab.locator("[data-testid=stMain]").evaluate("page => page.scrollTo(0, page.scrollHeight)")
+    tab.keyboard.press("2")
+    expect(tab.get_by_text("You have edited the left answer")).to_be_in_viewport()
+    tab.keyboard.press("e")
+    expect(tab.get_by_role("textbox", name="A better text of the left answer")).to_have_count(0)
+    tab.locator(".st-key-labels_left").hover()
+    tab.mouse.wheel(0, 500)
+    expect(
+        tab.locator(".st-key-labels_right").get_by_text("B. ").or_(tab.locator(".st-key-labels_right").get_by_text("A. "))
+    ).not_to_be_in_viewport()
+    tab.locator("[data-testid=stMain]").evaluate("page => page.scrollTo(0, page.scrollHeight)")
+    question = asked(tab)
+    tab.keyboard.press("1")
+    gone(tab, question)
+    expect(tab.get_by_text(asked(tab))).to_be_in_viewport()
+    for side in ("left", "right"):
+        expect(tab.locator(f".st-key-labels_{side}").get_by_text(re.compile("^[AB]\\."))).to_be_in_viewport()
+
+
+@pytest.mark.parametrize(
+    ("sign", "key", "votes_after"), [("&", "Digit1", 1), ("\u03b6", "KeyZ", 0), ("!", "Digit1", 1), (";", "KeyZ", 1)]
+)
+def test_keys_are_found_on_keyboards_that_have_other_signs_on_them(
+    app: App, open_tab: Callable[..., Page], sign: str, key: str, votes_after: int
+) -> None:
+    project = begin(app.home, f"layout {ord(sign)}", 3)
+    if key == "KeyZ":
+        desk.vote(app.home, desk.look(app.home, project, "anna")[0].showing.token, desk.Given("left"))
+    tab = open_tab(f"{app.url}/labels?project={project.id}&view=label&labeller=anna")
+    ready(tab)
+    tab.evaluate(
+        "([key, code]) => document.body.dispatchEvent(new KeyboardEvent('keydown', { key, code, bubbles: true }))", [sign, key]
+    )
+    tab.wait_for_timeout(1_000)
+    assert len(votes(app.home, project)) == votes_after
+
+
 def test_answers_are_readable_and_nothing_in_them_acts(app: App, open_tab: Callable[..., Page]) -> None:
     project = projects.create(app.home, "inert", {"overlap": 0.0, "repeats": 0.0, "gold": 0.0, "instructions": HOSTILE})
     pairs.add(app.home, project, [NewPair([{"role": "user", "content": HOSTILE}], MARKDOWN, HOSTILE)])

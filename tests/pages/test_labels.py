@@ -13,7 +13,7 @@ from pages.parts import difference, readable
 from storage import preferences, runs
 from storage.home import Home
 from tests.filled import HOSTILE, freeze
-from tests.pages.conftest import open_page, words
+from tests.pages.conftest import APP, open_page, words
 
 
 def press(app: AppTest, label: str) -> AppTest:
@@ -157,6 +157,50 @@ def test_a_labeller_without_a_name_is_asked_for_one_and_offered_those_before(ful
     app.text_input(key="labels_typed").input("a/b")
     press(app, "Begin")
     assert "cannot be the name of a labeller" in app.error[0].value.replace("\\", "")
+
+
+@pytest.mark.parametrize("name", ["a/b", "x" * 200, "  ", "\x00"])
+def test_a_name_in_the_address_that_is_none_is_said_and_another_one_asked_for(full: dict[str, Any], name: str) -> None:
+    app = look(full["labels"], "label", labeller=name)
+    assert "cannot be the name of a labeller" in app.error[0].value.replace("\\", "")
+    app.text_input(key="labels_typed").input("dora")
+    press(app, "Begin")
+    assert "dora" in words(app) and not app.error
+    assert app.query_params["labeller"] == "dora"
+
+
+def test_somebody_else_can_sit_down(full: dict[str, Any]) -> None:
+    app = look(full["labels"], "label", labeller="dora")
+    press(app, "Not you?")
+    assert "Who labels?" in words(app) and "labeller" not in app.query_params
+    app.text_input(key="labels_typed").input("eli")
+    press(app, "Begin")
+    assert "eli" in words(app) and "dora" not in words(app)
+
+
+def test_who_is_signed_in_labels_under_their_own_name_and_no_other(full: dict[str, Any]) -> None:
+    app = AppTest.from_file(str(APP), default_timeout=30)
+    app.secrets["auth"] = {"client_id": "temper"}
+    app.user = {"is_logged_in": True, "email": "dora@example.org"}
+    app.query_params["labeller"] = "anna"
+    app.run().switch_page("pages/labels/page.py").run()
+    project = projects.create(full["home"], "signed", {"overlap": 0.0, "repeats": 0.0, "gold": 0.0})
+    pairs.add(full["home"], project, [NewPair([{"role": "user", "content": "Hi?"}], "Hello", "Bye")])
+    app.query_params["project"], app.query_params["view"] = str(project.id), "label"
+    app.run()
+    assert not app.error and not app.exception
+    assert "dora-example.org" in words(app).replace("\\", "") and "Not you?" not in {button.label for button in app.button}
+    assert [s.pair.first for s in desk.look(full["home"], project, "dora-example.org")] == ["Hello"], "it lies before them"
+
+
+def test_what_is_too_long_to_mark_or_the_same_is_said(full: dict[str, Any]) -> None:
+    project = projects.create(full["home"], "long", {"overlap": 0.0, "repeats": 0.0, "gold": 0.0})
+    text = "word " * difference.LONGEST
+    pairs.add(full["home"], project, [NewPair([{"role": "user", "content": "Hi?"}], text + "a", text + "b")])
+    app = look(project.id, "label", labeller="anna")
+    assert "Too long to mark" not in words(app)
+    app.segmented_control(key="labels_view").set_value("Differences").run()
+    assert "Too long to mark" in words(app)
 
 
 def test_who_has_seen_all_is_told_so(full: dict[str, Any]) -> None:

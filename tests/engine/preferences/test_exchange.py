@@ -87,6 +87,19 @@ def test_what_goes_out_comes_in_the_same(home: Home, labelled: Project, tmp_path
     assert said(home, project) == said(home, labelled)
 
 
+@pytest.mark.parametrize("layout", ["argilla", "label_studio"])
+def test_other_columns_come_in_and_go_out_again(home: Home, tmp_path: Path, layout: str) -> None:
+    part = "metadata" if layout == "argilla" else "data"
+    row = json.loads(json.dumps(SAMPLES[layout]))
+    row[part] |= {"source": "x", "length": 3}
+    project = projects.create(home, "to")
+    exchange.bring(home, project, written(tmp_path, [row]))
+    assert preferences.pairs(home, project.id)[0].extra == {"source": "x", "length": 3}
+    exchange.export(home, project, tmp_path / "out.json", layout)
+    out = json.loads((tmp_path / "out.json").read_text())[0][part]
+    assert (out["source"], out["length"]) == ("x", 3)
+
+
 def test_temper_own_export_keeps_every_field_and_makes_tokens_anew_for_another_project(
     home: Home, labelled: Project, tmp_path: Path
 ) -> None:
