@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 HOUSE = ("app", "pages", "engine", "storage")  # in the direction of the arrows
 SWEPT = (*HOUSE, "tests", "benchmarks")
 LONGEST_FILE, LONGEST_FUNCTION = 400, 60
-HEAVY = {"torch", "transformers", "trl", "peft", "datasets", "accelerate"}
+HEAVY = {"torch", "transformers", "trl", "peft", "datasets", "accelerate", "sentence_transformers", "llguidance"}
 # these define classes over a heavy library's own, so they import it at their top and are imported inside functions only
 HEAVY_AT_TOP = {"engine.methods.trainer", "engine.methods.preference_trainers", "engine.methods.rollout_trainers"}
 DATABASES = {"sqlite3", "pysqlite3", "sqlite_utils"}

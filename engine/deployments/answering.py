@@ -1,7 +1,6 @@
 """One question on its way through what stands around a model: passages are found, the question is put, the answer is looked at, and
 what does not pass is told back or refused. The model host and measuring walk the same steps; each brings its own way of asking."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -10,12 +9,12 @@ from engine.deployments.setup import MOST_PASSAGES, Found
 from engine.generation.answers import Sampling
 from engine.prompting import guards, supported, templates, versions
 from engine.retrieval import search
+from engine.retrieval.measure import holds
 from engine.retrieval.search import Hit
 from storage.home import Home
 
 AGAIN = 0.7  # the least temperature of a second try where the model is not told why: greedily it would say the same
 BEYOND = 10  # times as many passages are looked up where some are to be passed over
-WORD = re.compile(r"\d+(?:[.,:]\d+)*|[^\W\d_]+")
 Counts = Callable[[list[dict[str, Any]]], int]
 
 
@@ -112,14 +111,13 @@ def questions(
         wanted = min(setup.passages * BEYOND, MOST_PASSAGES) if without else setup.passages
         hits = search.search(home, found.index, [one.query for one in made], wanted, version=found.version, by=setup.by)
         for question, its, kept in zip(made, hits, without or [()] * len(made), strict=True):
-            question.hits = [hit for hit in its if not holds(hit.passage.text, kept)][: setup.passages]
+            question.hits = [hit for hit in its if not holds_one(hit.passage.text, kept)][: setup.passages]
     if found.body.examples is not None:
         for question in made:
             question.examples = versions.examples_for(home, found.body, question.query)
     return made
 
 
-def holds(passage: str, values: Sequence[str]) -> bool:
+def holds_one(passage: str, values: Sequence[str]) -> bool:
     """Whether a passage holds one of the values as whole words."""
-    text = f" {' '.join(WORD.findall(passage.casefold()))} "
-    return any(f" {' '.join(WORD.findall(value.casefold()))} " in text for value in values)
+    return any(holds(passage, value) for value in values)

@@ -4,21 +4,20 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from engine.deployments.answering import holds
+from engine.deployments.answering import holds_one
 from engine.evaluation import grounding, intervals
 from engine.evaluation.measure import Scored, named
 from engine.evaluation.prompts import Item
-
-HOLDING = ("contains", "exact", "number", "one_of")  # checks whose value a passage has to hold
+from engine.retrieval.measure import wanted
 
 
 def figures(scored: Sequence[Scored], items: Sequence[Item], entailment: str = "") -> dict[str, Any]:
     """Recall and reciprocal rank of the passages shown, the share of answers that rest on them, and of citations that are right."""
     entails = grounding.entailment(entailment) if entailment else None
     shown = [[passage["text"] for passage in one.more.get("passages", ())] for one in scored]
-    wanted = [expected(item.check) for item in items]
-    known = [(values, texts) for values, texts in zip(wanted, shown, strict=True) if values]
-    places = [next((n for n, text in enumerate(texts, 1) if holds(text, values)), 0) for values, texts in known]
+    asked = [expected(item.check) for item in items]
+    known = [(values, texts) for values, texts in zip(asked, shown, strict=True) if values]
+    places = [next((n for n, text in enumerate(texts, 1) if holds_one(text, values)), 0) for values, texts in known]
     answered = [(one.answer, texts) for one, texts in zip(scored, shown, strict=True) if not one.more.get("refused")]
     grounded = [grounding.ground(answer, texts, entails) for answer, texts in answered]
     cited = sum(each.citations for each in grounded)
@@ -33,7 +32,5 @@ def figures(scored: Sequence[Scored], items: Sequence[Item], entailment: str = "
 
 def expected(check: Mapping[str, Any]) -> list[str]:
     """The texts of which a passage must hold one to answer a question, by its check; none where the check does not tell."""
-    if check["kind"] not in HOLDING:
-        return []
-    value = check["value"]
-    return [str(one) for one in value] if isinstance(value, list) else [str(value)]
+    told = wanted(check, {}, "")
+    return list(told.answers) if told is not None else []

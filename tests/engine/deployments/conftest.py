@@ -1,5 +1,8 @@
 """A home with the Pocket lab and a small index in it."""
 
+import shutil
+from pathlib import Path
+
 import pytest
 
 from engine.retrieval import documents, indexes
@@ -12,9 +15,19 @@ TOLD = {
 }
 
 
+@pytest.fixture(scope="session")
+def furnished(prepared: Home, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """The Pocket lab with the index ``town``, made once; tests take a copy of it."""
+    root = tmp_path_factory.mktemp("furnished") / "home"
+    shutil.copytree(prepared.root, root)
+    home = Home.resolve(root)
+    made = indexes.create(home, "town")
+    indexes.update(home, made, [documents.of_text(name, text) for name, text in TOLD.items()])
+    return home
+
+
 @pytest.fixture
-def lab(pocket: Home) -> Home:
-    """The Pocket lab with the index ``town``."""
-    made = indexes.create(pocket, "town")
-    indexes.update(pocket, made, [documents.of_text(name, text) for name, text in TOLD.items()])
-    return pocket
+def lab(furnished: Home, tmp_path: Path) -> Home:
+    """A home of its own with the Pocket lab and the index ``town``."""
+    shutil.copytree(furnished.root, tmp_path / "home")
+    return Home.resolve(tmp_path / "home")

@@ -67,9 +67,9 @@ def test_passages_that_hold_the_answer_can_be_kept_from_a_question(lab: Home) ->
 
 
 def test_values_are_looked_for_as_whole_words() -> None:
-    assert answering.holds("It opens at 7:30.", ["7:30"])
-    assert not answering.holds("It opens at 17:30.", ["7:30"])
-    assert not answering.holds("Nothing.", [])
+    assert answering.holds_one("It opens at 7:30.", ["7:30"])
+    assert not answering.holds_one("It opens at 17:30.", ["7:30"])
+    assert not answering.holds_one("Nothing.", [])
 
 
 def test_an_answer_about_somebody_else_is_not_supported(lab: Home) -> None:
