@@ -9,8 +9,8 @@ from engine.deployments.setup import MOST_PASSAGES, Found
 from engine.generation.answers import Sampling
 from engine.prompting import guards, supported, templates, versions
 from engine.retrieval import search
+from engine.retrieval.hits import Hit
 from engine.retrieval.measure import holds
-from engine.retrieval.search import Hit
 from storage.home import Home
 
 AGAIN = 0.7  # the least temperature of a second try where the model is not told why: greedily it would say the same

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from engine.errors import BadInput, Damaged, NotFound, TemperError, TryLater, WrongShape
 from engine.generation.answers import OWN, Address, Answer, Asked, Heat, Preview, Released, Sampling
 from engine.jobs import processes
-from engine.retrieval.search import Hit
+from engine.retrieval.hits import Hit
 from storage.home import Home
 from storage.records import Passage
 

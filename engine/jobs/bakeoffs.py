@@ -47,7 +47,7 @@ def bake(
         "variants": list(dict.fromkeys(variants)),
         "entailment": entailment,
     }
-    called = names.check(name, "a bake-off") if name else names.made_from(f"{data.name}, {len(entered)} ways")
+    called = names.check(name, "a bake-off") if name else names.made_from(f"{data.name} {len(entered)} ways")
     return runs.insert(home, kind="bakeoff", name=called, request=request, token=token)
 
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from engine.errors import BadInput
 from engine.retrieval import embedding, indexes, meaning, words
 from engine.retrieval.extraction import clean
+from engine.retrieval.hits import Hit
 from storage import passages
 from storage.home import Home
-from storage.records import Index, Passage
+from storage.records import Index
 
 LONGEST = 20_000  # characters of a query that are read
 MOST = 50  # passages that may be asked for
@@ -17,17 +18,6 @@ TIMES = 4  # as many candidates by meaning as passages are asked for
 SMOOTH = 60  # Cormack, Clarke and Buettcher 2009: how little the first places count for more than those below
 WAYS = ("both", "words", "meaning")
 Ranked = Sequence[tuple[int, float]]  # passages with their scores, the best first
-
-
-@dataclass(frozen=True)
-class Hit:
-    """A passage that was found. ``score`` is BM25 by words, a cosine by meaning, the sum of 1 / (60 + place) by both, and what a
-    reranker says where the index has one. Places count from 1; None where a list does not have the passage."""
-
-    passage: Passage
-    score: float
-    words_rank: int | None
-    meaning_rank: int | None
 
 
 @dataclass(frozen=True)
