@@ -18,8 +18,9 @@ function typing(event) {
   return target instanceof Element && (target.isContentEditable || ["INPUT", "TEXTAREA", "SELECT"].includes(target.tagName))
 }
 
+// the pair that is shown may be another one than this knows of yet: what its fields are called tells
 function early(data) {
-  return performance.now() - here.since < data.soonest * 1000
+  return !document.querySelector(`.st-key-reason_${data.token}`) || performance.now() - here.since < data.soonest * 1000
 }
 
 // what a key means; where a layout has another sign on it (digits in French, letters in Greek), what it is elsewhere

@@ -75,7 +75,7 @@ def pair(home: Home, project_id: int, labeller: str) -> None:
         if held is None or held[0] != token:  # before it is drawn: another run may cut this one short
             st.session_state["labels_shown"] = (token, time.monotonic())
         _form(project, shown[0], home)
-        keys.listen(_heard(project, shown[0]), token, desk.SOONEST)
+        keys.listen(_heard(project), token, desk.SOONEST)
 
 
 def _bar(home: Home, project: Project, labeller: str, shown: Sequence[Shown]) -> None:
@@ -118,7 +118,7 @@ def _form(project: Project, shown: Shown, home: Home) -> None:
         if edited is not None and edited[0] == token:
             st.text_area(
                 f"A better text of the {edited[1]} answer", value=shown.left if edited[1] == "left" else shown.right,
-                key=f"edited_{token}", height=160, max_chars=desk.pairs.LONGEST_ANSWER,
+                key=f"edited_{edited[1]}_{token}", height=160, max_chars=desk.pairs.LONGEST_ANSWER,
                 help="Kept as better than both; then choose this side",
             )  # fmt: skip
         with st.container(horizontal=True, vertical_alignment="bottom", key="labels_more"):
@@ -179,10 +179,11 @@ def _answers(shown: Shown) -> None:
 def _respects(chosen: projects.Settings, token: str) -> None:
     """How clearly, and in single respects."""
     if chosen.strength:
-        st.segmented_control(
-            "How clearly", list(STRENGTHS), key=f"strength_{token}",
-            format_func=lambda strength: f"{STRENGTHS[strength][0]} · {STRENGTHS[strength][1].upper()}",
-        )  # fmt: skip
+        with st.container(key="labels_strength", width="content"):
+            st.segmented_control(
+                "How clearly", list(STRENGTHS), key=f"strength_{token}",
+                format_func=lambda strength: f"{STRENGTHS[strength][0]} · {STRENGTHS[strength][1].upper()}",
+            )  # fmt: skip
     for i, criterion in enumerate(chosen.criteria):
         letters = CRITERIA[i].upper() if i < len(CRITERIA) else "   "
         labels = {side: f"{name} · {letter}".rstrip(" ·") for (side, name), letter in zip(COMPARED.items(), letters, strict=True)}
@@ -212,19 +213,19 @@ def _edit_buttons(token: str) -> None:
             )  # fmt: skip
 
 
-def _heard(project: Project, shown: Shown) -> dict[str, dict[str, object]]:
-    """Which key does what."""
+def _heard(project: Project) -> dict[str, dict[str, object]]:
+    """Which key does what. The places are the same for every pair, so that no key means something in the one before."""
     chosen = projects.settings(project)
     heard: dict[str, dict[str, object]] = {
         key: {"place": f"vote_{choice}", "votes": True} for choice, (_, key, _) in CHOICES.items()
     }
     heard |= {
         "z": {"place": "labels_undo", "votes": True}, "e": {"place": "edit_left"}, "p": {"place": "edit_right"},
-        "t": {"place": f"reason_{shown.showing.token}", "field": True},
+        "t": {"place": "labels_more", "field": True},
         "v": {"place": "labels_view", "index": 0 if st.session_state.get("labels_view") == DIFFERENT else 2},
     }  # fmt: skip
     if chosen.strength:
-        heard |= {key: {"place": f"strength_{shown.showing.token}", "index": i} for i, (_, key) in enumerate(STRENGTHS.values())}
+        heard |= {key: {"place": "labels_strength", "index": i} for i, (_, key) in enumerate(STRENGTHS.values())}
     for i, letters in enumerate(CRITERIA[: len(chosen.criteria)]):
         heard |= {letter: {"place": f"labels_criterion_{i}", "index": j} for j, letter in enumerate(letters)}
     return heard
@@ -273,7 +274,7 @@ def _given(home: Home, project_id: int, token: str, choice: str) -> Given:
     edited = held.get("labels_edit")
     text = None
     if edited is not None and edited[0] == token:
-        text = str(held.get(f"edited_{token}") or "")
+        text = str(held.get(f"edited_{edited[1]}_{token}") or "")
         if choice != edited[1]:
             raise BadInput(
                 f"You have edited the {edited[1]} answer, and chosen {CHOICES[choice][0].lower()}. Nothing was stored: choose "

@@ -18,6 +18,17 @@ from tests.filled import HOSTILE
 
 PAIRS = 50
 SOON = round(1000 * desk.SOONEST) + 60  # milliseconds after which a key counts
+SHOWN_FOR = """() => {
+  const { token, since } = window.temperLabels ?? {}
+  return document.querySelector(`.st-key-reason_${token}`) ? performance.now() - since : 0
+}"""
+CLICK_AT_ONCE = """question => new MutationObserver((_, watching) => {
+  const shown = document.querySelector(".st-key-labels_prompt")?.innerText ?? ""
+  if (!shown.includes("Question") || shown.includes(question)) return
+  watching.disconnect()
+  document.querySelector(".st-key-vote_left button").click()
+  window.clicked = true
+}).observe(document.body, { subtree: true, childList: true, characterData: true })"""
 MARKDOWN = "**Yes.** Three ways:\n\n1. one\n2. two\n\n```python\nprint('a < b')\n```\n\nand $x^2 + 1$"
 
 
@@ -46,16 +57,18 @@ def votes(home: Home, project: Project) -> list[Vote]:
 
 def asked(tab: Page) -> str:
     """The question that is before the labeller."""
-    told = re.search(r"Question \d+\?", tab.locator(".st-key-labels_prompt").inner_text())
+    prompt = tab.locator(".st-key-labels_prompt")
+    expect(prompt).to_contain_text("Question")  # its frame stands before its text does
+    told = re.search(r"Question \d+\?", prompt.inner_text())
     assert told
     return told[0]
 
 
 def ready(tab: Page) -> None:
-    """Wait until the pair has been shown for long enough that a key counts."""
+    """Wait until the pair that is shown is known to the keys, and has been shown for long enough that one counts."""
     for _ in range(100):
         tab.wait_for_timeout(SOON)
-        if tab.evaluate("() => window.temperLabels ? performance.now() - window.temperLabels.since : 0") >= SOON:
+        if tab.evaluate(SHOWN_FOR) >= SOON:
             return
     pytest.fail("The keys do not listen.")
 
@@ -66,8 +79,10 @@ def gone(tab: Page, question: str) -> None:
     ready(tab)
 
 
-def left_answer(tab: Page) -> str:
-    return tab.locator(".st-key-labels_left").inner_text().strip()
+def answer_on(tab: Page, side: str) -> str:
+    box = tab.locator(f".st-key-labels_{side}")
+    expect(box).to_contain_text("answer")
+    return box.inner_text().strip()
 
 
 @dataclass
@@ -94,8 +109,8 @@ class Labelling:
 
     def press(self, key: str = "1") -> None:
         """Choose, wait for the next pair, and note what was chosen."""
-        question, answer = asked(self.tab), left_answer(self.tab)
-        right = self.tab.locator(".st-key-labels_right").inner_text().strip()
+        question, answer = asked(self.tab), answer_on(self.tab, "left")
+        right = answer_on(self.tab, "right")
         last = len(self.chosen) == PAIRS - 1
         self.tab.keyboard.press(key)
         self.chosen.append((question, {"1": answer, "2": right}[key]))
@@ -106,16 +121,16 @@ class Labelling:
         assert self.stored() == self.chosen
 
     def reload(self) -> None:
-        question, answer = asked(self.tab), left_answer(self.tab)
+        question, answer = asked(self.tab), answer_on(self.tab, "left")
         self.tab.reload()
         settle(self.tab)
         expect(self.tab.locator(".st-key-labels_prompt")).to_contain_text(question)
-        assert left_answer(self.tab) == answer, "the sides stay where they were"
+        assert answer_on(self.tab, "left") == answer, "the sides stay where they were"
         ready(self.tab)
 
 
 def double_press(at: Labelling) -> None:
-    question, answer = asked(at.tab), left_answer(at.tab)
+    question, answer = asked(at.tab), answer_on(at.tab, "left")
     at.tab.keyboard.press("1")
     at.tab.keyboard.press("1")
     at.chosen.append((question, answer))
@@ -124,7 +139,7 @@ def double_press(at: Labelling) -> None:
 
 
 def held_key(at: Labelling) -> None:
-    question, answer = asked(at.tab), left_answer(at.tab)
+    question, answer = asked(at.tab), answer_on(at.tab, "left")
     for _ in range(60):  # the first press, then what the keyboard repeats
         at.tab.keyboard.down("1")
         at.tab.wait_for_timeout(30)
@@ -168,7 +183,7 @@ def second_tab(at: Labelling) -> None:
 
 
 def cut_connection(at: Labelling) -> None:
-    question, answer = asked(at.tab), left_answer(at.tab)
+    question, answer = asked(at.tab), answer_on(at.tab, "left")
     before = len(at.sockets)
     page, server = at.sockets[-1]
     server.close()
@@ -240,11 +255,21 @@ def test_a_key_that_comes_before_the_pair_can_have_been_seen_does_nothing(app: A
     tab = open_tab(f"{app.url}/labels?project={project.id}&view=label&labeller=anna")
     ready(tab)
     question = asked(tab)
+    tab.evaluate(CLICK_AT_ONCE, question)
     tab.keyboard.press("1")
-    expect(tab.locator(".st-key-labels_prompt")).not_to_contain_text(question)
-    tab.locator(".st-key-vote_left button").evaluate("button => button.click()")
+    tab.wait_for_function("() => window.clicked")
     tab.wait_for_timeout(500)
     assert len(votes(app.home, project)) == 1
+    ready(tab)
+    fields = tab.locator("[class*=st-key-reason_]")
+    known = fields.evaluate("field => field.className")
+    fields.evaluate("field => { field.className = 'st-key-reason_another' }")  # as while the page is half-way to the next pair
+    tab.keyboard.press("1")
+    tab.wait_for_timeout(500)
+    assert len(votes(app.home, project)) == 1
+    tab.locator(".st-key-reason_another").evaluate("(field, known) => { field.className = known }", known)
+    tab.keyboard.press("1")
+    expect(tab.get_by_text("2 votes")).to_be_visible()
 
 
 def test_the_next_pair_begins_at_its_top_and_a_refusal_is_in_sight_however_far_down_the_page_is(

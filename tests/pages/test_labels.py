@@ -203,6 +203,17 @@ def test_what_is_too_long_to_mark_or_the_same_is_said(full: dict[str, Any]) -> N
     assert "Too long to mark" in words(app)
 
 
+def test_the_text_to_correct_is_that_of_the_side_that_is_edited(full: dict[str, Any]) -> None:
+    project = projects.create(full["home"], "edited", {"overlap": 0.0, "repeats": 0.0, "gold": 0.0})
+    pairs.add(full["home"], project, [NewPair([{"role": "user", "content": "Hi?"}], "Hello", "Bye")])
+    app = look(project.id, "label", labeller="anna")
+    shown = desk.look(full["home"], project, "anna")[0]
+    for side, key, text in (("right", "P", shown.right), ("left", "E", shown.left), ("right", "P", shown.right)):
+        press(app, f"Edit the {side} · {key}")
+        boxes = {area.label: area.value for area in app.text_area}
+        assert boxes[f"A better text of the {side} answer"] == text
+
+
 def test_who_has_seen_all_is_told_so(full: dict[str, Any]) -> None:
     app = look(full["labels"], "label", labeller="anna")
     assert "All done" in words(app)
