@@ -47,6 +47,14 @@ def speaker(home: Home, reference: str) -> Model:
     return model
 
 
+def registered(home: Home, reference: str) -> Model:
+    """The language model of that name or #id. BadInput for a checkpoint, which may be cleared away and is in no registry."""
+    model = speaker(home, reference)
+    if not model.id:
+        raise BadInput(f"{model.name} is a checkpoint, which may be cleared away. Keep it as a model first: `models keep`.")
+    return model
+
+
 def _checkpoint(home: Home, reference: str) -> Model | None:
     """The weights of a checkpoint as a model that is in no registry; None where ``reference`` names none."""
     name, at, step = reference.rpartition("@")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from engine import names
+from engine import names, registry
 from engine.deployments import setup as setups
 from engine.deployments.setup import Found, Setup
 from engine.errors import BadInput, Damaged, NotFound
@@ -22,8 +22,7 @@ def freeze(home: Home, name: str, setup: Setup, token: str | None = None) -> Dep
     if models.find(home, name) is not None:
         raise BadInput(f"There is a model {name}, so the name could mean either. Give the deployment another one.")
     found = setups.find(home, setup)
-    if not found.model.id:
-        raise BadInput(f"{found.model.name} is a checkpoint, which may be cleared away. Keep it as a model first: `models keep`.")
+    registry.registered(home, found.reference_of_weights)
     return deployments.insert(
         home, name=name, body=setups.pinned(found).plain(), fingerprint=found.fingerprint, token=token, model_id=found.model.id,
         prompt_id=found.prompt.id if found.prompt is not None else None,
@@ -46,6 +45,13 @@ def find(home: Home, reference: str) -> Found:
     there is."""
     deployment = deployments.find(home, reference)
     return opened(home, deployment) if deployment is not None else setups.find(home, Setup(reference))
+
+
+def kept(home: Home, reference: str) -> Found:
+    """What ``find`` finds. BadInput for a checkpoint, whose scores would hang on no model."""
+    found = find(home, reference)
+    registry.registered(home, found.reference_of_weights)
+    return found
 
 
 def around(home: Home, reference: str, index: str) -> Found:

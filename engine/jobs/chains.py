@@ -39,7 +39,7 @@ class Standing:
 
 def check(home: Home, model: str, stages: Sequence[Stage]) -> None:
     """Whether the whole road can be walked, before its first step. BadInput, NotFound or WrongShape names the stage."""
-    start = registry.speaker(home, model)
+    start = registry.registered(home, model)
     seen: dict[str, Stage] = {}
     for stage in stages:
         try:
@@ -61,7 +61,7 @@ def _check_one(home: Home, stage: Stage, seen: Mapping[str, Stage], start: str) 
         if not _earlier(seen, stage.model).speaks:
             raise WrongShape(f"{stage.model} makes no model that speaks. Begin with one that does.")
     elif stage.model and stage.model != START:
-        registry.speaker(home, stage.model)
+        registry.registered(home, stage.model)
     if stage.bar is not None:
         if not stage.speaks:
             raise BadInput("Only a model that speaks can be measured. Leave the bar out.")
@@ -124,7 +124,7 @@ def begin(home: Home, name: str, model: str, stages: Sequence[Stage], token: str
     """Store a chain that the engine then walks. Nothing is stored when anything about it is wrong."""
     check(home, model, stages)
     request = {
-        "model_id": registry.speaker(home, model).id,
+        "model_id": registry.registered(home, model).id,
         "stages": [
             {**vars(stage), "settings": dict(stage.settings), "bar": vars(stage.bar) if stage.bar else None,
              "judge": dict(stage.judge) if stage.judge else None, "sample": dict(stage.sample) if stage.sample else None}

@@ -125,7 +125,7 @@ def train(
     parent_id: int | None = None,
 ) -> Run:
     """Queue a training run. Nothing is stored when anything about it is wrong; the same token queues only one."""
-    chosen, start, data = method_named(method), registry.speaker(home, model), curate.find(home, dataset)
+    chosen, start, data = method_named(method), registry.registered(home, model), curate.find(home, dataset)
     if dtype not in ("auto", "float32", "bfloat16"):
         raise BadInput(f"dtype takes auto, float32 or bfloat16, not {dtype!r}.")
     check_seed(seed)
@@ -153,8 +153,8 @@ def measure(
     token: str | None = None,
 ) -> Run:
     """Queue a measurement of a model or a deployment on a data set, and of another beside it; an answer ends after ``max_tokens``."""
-    subject, data = freeze.find(home, model), curate.find(home, dataset)
-    other = freeze.find(home, against) if against else None
+    subject, data = freeze.kept(home, model), curate.find(home, dataset)
+    other = freeze.kept(home, against) if against else None
     if other is not None and other.fingerprint == subject.fingerprint:
         raise BadInput(f"{subject.name} cannot be measured against itself. Name another model.")
     check_measured(data, home, limit=limit, max_tokens=max_tokens)
@@ -192,7 +192,7 @@ def judge(
     With ``revise`` the judge criticises one answer to each prompt and rewrites it, and demonstrations are made. ``how`` is what
     ``judged`` takes and refuses.
     """
-    subject, data = registry.speaker(home, model), curate.find(home, dataset)
+    subject, data = registry.registered(home, model), curate.find(home, dataset)
     request = {"model_id": subject.id, "dataset_id": data.id, **judged(data, **how)}
     curate.check_version(home, name, "prompt_completion" if request["revise"] else "preference")
     return runs.insert(home, kind="judge", name=names.check(name, "a data set"), request=request, token=token)
@@ -239,7 +239,7 @@ def sample(
 ) -> Run:
     """Queue the making of the data set ``name`` from several answers of a model to each prompt, of which some are kept. ``how`` is
     what ``sampled`` takes and refuses."""
-    subject, data = registry.speaker(home, model), curate.find(home, dataset)
+    subject, data = registry.registered(home, model), curate.find(home, dataset)
     request = {"model_id": subject.id, "dataset_id": data.id, **sampled(home, data, **how)}
     curate.check_version(home, name, samples.shape(request["keep"]))
     return runs.insert(home, kind="sample", name=names.check(name, "a data set"), request=request, token=token)

@@ -8,6 +8,7 @@ import pytest
 
 from engine import registry
 from engine.errors import BadInput, Damaged, NotFound
+from engine.jobs import submit
 from engine.samples import pocket
 from storage import events, files, models, runs
 from storage.home import Home
@@ -129,3 +130,15 @@ def test_a_checkpoint_that_is_not_there_or_not_whole_is_refused(pocket: Home) ->
     with pytest.raises(Damaged, match="not as it was written"):
         registry.keep_checkpoint(pocket, run, 20)
     assert len(models.all(pocket)) == 1
+
+
+def test_a_checkpoint_speaks_and_is_neither_trained_from_nor_measured(pocket: Home) -> None:
+    kept_checkpoint(pocket)
+    assert registry.speaker(pocket, "tone@20").name == "tone@20"
+    with pytest.raises(BadInput, match="tone@20 is a checkpoint.*models keep"):
+        submit.train(pocket, method="sft", model="tone@20", dataset="pocket-instructions", settings={})
+    with pytest.raises(BadInput, match="tone@20 is a checkpoint"):
+        submit.measure(pocket, model="pocket", against="tone@20", dataset="pocket-sums-held-out")
+    with pytest.raises(BadInput, match="tone@20 is a checkpoint"):
+        submit.sample(pocket, model="tone@20", dataset="pocket-sums", name="drawn")
+    assert len(runs.page(pocket, 10)) == 1
