@@ -50,11 +50,10 @@ class Question:
             self.turns = templates.render(self.found.body, self.asked, passages, self.examples)
             if room is None or count is None or count(self.turns) <= room or not (self.hits or self.examples):
                 return
-            if self.hits and len(self.hits) > len(self.examples):
+            if len(self.hits) > len(self.examples):
                 self.hits = self.hits[:-1]
             else:
-                self.examples = self.examples[:-1] if self.examples else []
-                self.hits = self.hits if self.examples else self.hits[:-1]
+                self.examples = self.examples[:-1]
 
     def hear(self, text: str, ended: bool, tokens: int = 0, room: int | None = None, count: Counts | None = None) -> None:
         """Take an answer: it passes, is asked for again with what was wrong with it, or is refused."""
