@@ -33,6 +33,8 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", comm
         "--variant", action="append", default=[], choices=robustness.KINDS, help="ask all questions this way too; may be repeated"
     )
     run.add_argument("--entailment", default="", metavar="MODEL", help="a cross-encoder that says what passages entail")
+    run.add_argument("--judge-address", default="", metavar="URL", help="of a judge that says what passages support, up to and with /v1")
+    run.add_argument("--judge", default="", metavar="NAME", help="the judge's name at that address")
     run.add_argument("--no-wait", action="store_true", help="queue it and come back at once")
     run.set_defaults(command=_run)
     show = group.add_parser("show", parents=[common], help="what came of a bake-off")
@@ -64,7 +66,8 @@ def candidate(text: str) -> dict[str, Any]:
 def _run(home: Home, given: argparse.Namespace) -> int:
     run = bakeoffs.bake(
         home, dataset=given.data, candidates=[candidate(text) for text in given.candidate], name=given.name, limit=given.limit,
-        max_tokens=given.max_tokens, variants=given.variant, entailment=given.entailment,
+        max_tokens=given.max_tokens, variants=given.variant, entailment=given.entailment, judge_address=given.judge_address,
+        judge=given.judge,
     )  # fmt: skip
     return _ended(home, run, given)
 

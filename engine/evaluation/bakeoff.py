@@ -13,6 +13,7 @@ from engine.deployments import setup as setups
 from engine.deployments.setup import KINDS, Found, Setup
 from engine.errors import BadInput
 from engine.evaluation import bakeoff_passages, intervals, measure, robustness, sentences
+from engine.evaluation.grounding import Entails
 from engine.evaluation.prompts import Items
 from engine.generation import batch
 from engine.generation.answers import Sampling
@@ -72,7 +73,7 @@ def bake(
     run_id: int,
     limit: int | None = None,
     variants: Sequence[str] = (),
-    entailment: str = "",
+    entails: Entails | None = None,
 ) -> dict[str, Any] | None:
     """Measure every candidate on the items and compare them; the summary that the run keeps, or None when stopped."""
     asking = measure.Asking(home, dataset, read, sampling, limit, run_id, reporter)
@@ -86,13 +87,13 @@ def bake(
             tried[candidate.name] = Tried(candidate, subject, shaken)
     except batch.Stopped:
         return None
-    return summary(home, [tried[candidate.name] for candidate in entered], read, entailment)
+    return summary(home, [tried[candidate.name] for candidate in entered], read, entails)
 
 
-def summary(home: Home, tried: Sequence[Tried], read: Items, entailment: str = "") -> dict[str, Any]:
+def summary(home: Home, tried: Sequence[Tried], read: Items, entails: Entails | None = None) -> dict[str, Any]:
     """What came of a bake-off, as its run keeps it: each candidate, its difference to the cheapest, and it all in a sentence."""
     cheapest = min(tried, key=lambda one: (KINDS.index(one.candidate.found.kind), _mean(one, "tokens")))
-    told = [_told(home, one, cheapest, read, entailment) for one in tried]
+    told = [_told(home, one, cheapest, read, entails) for one in tried]
     scores = {one.candidate.name: one.scores for one in tried}
     return {
         "n": len(read.items),
@@ -107,7 +108,7 @@ def summary(home: Home, tried: Sequence[Tried], read: Items, entailment: str = "
     }
 
 
-def _told(home: Home, one: Tried, cheapest: Tried, read: Items, entailment: str) -> dict[str, Any]:
+def _told(home: Home, one: Tried, cheapest: Tried, read: Items, entails: Entails | None) -> dict[str, Any]:
     found, items = one.candidate.found, one.subject.items
     against = intervals.paired_difference(one.scores, cheapest.scores) if one is not cheapest else None
     return {
@@ -126,7 +127,7 @@ def _told(home: Home, one: Tried, cheapest: Tried, read: Items, entailment: str)
         "refused": sum(bool(item.more.get("refused")) for item in items),
         "training_seconds": training_seconds(home, found.model),
         "variants": {kind: measure.named(share) for kind, share in one.variants.items()},
-        **(bakeoff_passages.figures(items, read.items, entailment) if found.index is not None else {}),
+        **(bakeoff_passages.figures(items, read.items, entails) if found.index is not None else {}),
     }
 
 

@@ -11,9 +11,8 @@ from engine.evaluation.prompts import Item
 from engine.retrieval.measure import wanted
 
 
-def figures(scored: Sequence[Scored], items: Sequence[Item], entailment: str = "") -> dict[str, Any]:
+def figures(scored: Sequence[Scored], items: Sequence[Item], entails: grounding.Entails | None = None) -> dict[str, Any]:
     """Recall and reciprocal rank of the passages shown, the share of answers that rest on them, and of citations that are right."""
-    entails = grounding.entailment(entailment) if entailment else None
     shown = [[passage["text"] for passage in one.more.get("passages", ())] for one in scored]
     asked = [expected(item.check) for item in items]
     known = [(values, texts) for values, texts in zip(asked, shown, strict=True) if values]

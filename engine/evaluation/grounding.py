@@ -1,8 +1,8 @@
 """Whether an answer rests on the passages it was given: which of its claims they support, and whether what it cites is right.
 
 By default a claim is supported where one passage holds its numbers, its names and most of its other words. That is a rule about
-words: it misses paraphrases and contradictions in the same words. With an entailment model (a cross-encoder for natural language
-inference) that model decides instead.
+words: it misses paraphrases and contradictions in the same words. An entailment model (a cross-encoder for natural language
+inference) or a judge decides instead where one is named.
 """
 
 import re
@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
+
+from engine.evaluation import judge as judging
 
 CITED = re.compile(r"\[(\d{1,3})\]")
 SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
@@ -96,6 +98,19 @@ def sources(answer: str, passages: Sequence[str]) -> list[int]:
     if cited:
         return sorted(number for number in cited if 0 < number <= len(passages))
     return [n for n, passage in enumerate(passages, 1) if any(supported(claim, passage) for claim in claims(answer))]
+
+
+class Judged:
+    """A judge in the place of the rule; replies that hold no verdict are counted, and support nothing."""
+
+    def __init__(self, ask: Callable[[list[dict[str, str]]], str]) -> None:
+        self._ask, self.unread = ask, 0
+
+    def __call__(self, passage: str, claim: str) -> bool:
+        """Whether the judge says that a passage supports a claim."""
+        told = judging.supports(self._ask, passage, claim)
+        self.unread += told is None
+        return bool(told)
 
 
 @cache

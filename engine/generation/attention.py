@@ -32,7 +32,7 @@ def attend(
     rows, heads, queries, width = query.shape
     # what is not known here (sinks, soft caps) is for the stock kernel, or for its refusal
     odd = any(rest.get(name) is not None for name in ("s_aux", "softcap", "position_bias", "cache"))
-    few = 1 < queries <= FEW and key.shape[2] >= MANY
+    few = queries <= FEW and key.shape[2] >= MANY
     if not few or odd or dropout or attention_mask is None or attention_mask.is_floating_point() or attention_mask.shape[1] != 1:
         return sdpa_attention_forward(module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **rest)
     shared = key.shape[1]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.generation.answers import Sampling
 from engine.generation.constraint import Constraint, choose_within
+from engine.generation.prefixes import LEAST
 from engine.generation.sampling import generator
 
 if TYPE_CHECKING:
@@ -104,6 +105,11 @@ class Batch:
         import torch
 
         example = next(kept for kept in known if kept is not None)
+        if len(known) == 1 and len(example.ids) - self._read < LEAST:  # nothing that is worth keeping is written over
+            self.weights.prefixes.take(example)
+            for layer, whole in zip(self._cache.layers, example.layers, strict=True):
+                layer.take_over(whole, self._read)
+            return
         for number, both in enumerate(example.layers):
             filled = []
             for part, like in enumerate(both):

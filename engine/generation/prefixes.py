@@ -16,7 +16,7 @@ SHARE = 0.1  # of the memory that is free
 
 @dataclass(frozen=True)
 class Kept:
-    """Tokens that were read by an adapter, with keys and values (1, heads, tokens, width) for each layer."""
+    """Tokens that were read by an adapter, with keys and values (1, heads, at least as many tokens, width) for each layer."""
 
     adapter: str
     ids: tuple[int, ...]
@@ -51,14 +51,22 @@ class Prefixes:
         self._held.append(found)
         return best, found
 
+    def take(self, kept: Kept) -> None:
+        """Let go of what somebody goes on from in its own place."""
+        self._held = [each for each in self._held if each is not kept]
+
     def keep(self, adapter: str, ids: Sequence[int], cache: Any, row: int, columns: Any, free: int) -> None:
-        """Keep what ``row`` of a cache holds in ``columns``, the keys and values of ``ids``, as far as ``free`` bytes allow."""
+        """Keep what ``row`` of a cache holds in ``columns``, the keys and values of ``ids``, as far as ``free`` bytes allow.
+
+        The only row of a cache leaves its tensors as they are: the cache is not to be used any more."""
         if not self.kept or len(ids) < LEAST or not all(layer.is_initialized for layer in cache.layers):
             return
         if any(kept.adapter == adapter and _alike(kept.ids, ids) == len(ids) for kept in self._held):
             return
+        alone = cache.layers[0].keys.shape[0] == 1 and len(columns) == cache.layers[0].keys.shape[2]
         layers = tuple(
-            tuple(t[row : row + 1].index_select(2, columns) for t in (layer.keys, layer.values)) for layer in cache.layers
+            layer.whole if alone else tuple(t[row : row + 1].index_select(2, columns) for t in (layer.keys, layer.values))
+            for layer in cache.layers
         )
         # what this one goes on from is told from it as well
         self._held = [k for k in self._held if k.adapter != adapter or _alike(k.ids, ids) < len(k.ids)]
@@ -74,9 +82,9 @@ class Prefixes:
 
 def can_be_cut(cache: Any) -> bool:
     """Whether every layer of a cache keeps each token by itself: those that look through a window or sum up do not."""
-    from transformers.cache_utils import DynamicLayer
+    from engine.generation.room import RoomyLayer
 
-    return all(type(layer) is DynamicLayer for layer in cache.layers)
+    return all(type(layer) is RoomyLayer for layer in cache.layers)
 
 
 def _alike(one: Sequence[int], other: Sequence[int]) -> int:

@@ -317,8 +317,13 @@ class Weights:
     def new_cache(self) -> Any:
         """An empty key-value cache for a batch."""
         from transformers import DynamicCache
+        from transformers.cache_utils import DynamicLayer
 
-        return DynamicCache(config=self.model.config)
+        from engine.generation.room import RoomyLayer
+
+        cache: Any = DynamicCache(config=self.model.config)
+        cache.layers = [RoomyLayer() if type(layer) is DynamicLayer else layer for layer in cache.layers]
+        return cache
 
     def cache_bytes(self, tokens: int) -> int:
         """About what a cache of this many tokens takes, at its largest."""

@@ -1,18 +1,21 @@
 """The verb that queues a bake-off, and what a worker does for one."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine import names
 from engine.data import curate
 from engine.deployments import setup as setups
 from engine.deployments.setup import Setup
 from engine.errors import BadInput
-from engine.jobs import submit
-from engine.methods.method import Reporter
+from engine.jobs import rewarded, submit
+from engine.methods.method import Library, Reporter
 from storage import datasets, runs
 from storage.home import Home
 from storage.records import Run
+
+if TYPE_CHECKING:
+    from engine.evaluation.grounding import Entails
 
 
 def bake(
@@ -25,11 +28,14 @@ def bake(
     max_tokens: int | None = None,
     variants: Sequence[str] = (),
     entailment: str = "",
+    judge_address: str = "",
+    judge: str = "",
     token: str | None = None,
 ) -> Run:
     """Queue a bake-off of ``candidates`` (each a name and a setup) on the questions of a data set, also asked in the ways ``variants``.
 
-    Nothing is stored when anything about it is wrong; the same token queues only one.
+    Whether answers rest on their passages is decided by a rule about words, by the cross-encoder ``entailment``, or by the ``judge`` at
+    ``judge_address``. Nothing is stored when anything about it is wrong; the same token queues only one.
     """
     from engine.evaluation import bakeoff, robustness
 
@@ -39,6 +45,7 @@ def bake(
     for kind in variants:
         if kind not in robustness.KINDS:
             raise BadInput(f"There is no way {kind!r} to ask otherwise. There are: {', '.join(robustness.KINDS)}.")
+    _check_support(entailment, judge_address, judge)
     request = {
         "dataset_id": data.id,
         "candidates": [{"name": one.name, **setups.pinned(one.found).plain()} for one in entered],
@@ -46,12 +53,32 @@ def bake(
         "max_tokens": max_tokens,
         "variants": list(dict.fromkeys(variants)),
         "entailment": entailment,
+        "judge_address": judge_address,
+        "judge": judge,
     }
     called = names.check(name, "a bake-off") if name else names.made_from(f"{data.name} {len(entered)} ways")
     return runs.insert(home, kind="bakeoff", name=called, request=request, token=token)
 
 
-def work(home: Home, run: Run, reporter: Reporter) -> dict[str, Any] | None:
+def _check_support(entailment: str, address: str, judge: str) -> None:
+    if bool(address) != bool(judge):
+        raise BadInput("A judge needs its address and its name there. Give both or neither.")
+    if judge and entailment:
+        raise BadInput("Either an entailment model or a judge says what passages support. Name one of them.")
+    if address:
+        rewarded.check_address(address)
+
+
+def _support(request: Mapping[str, Any], library: Library) -> "Entails | None":
+    """What decides whether a passage supports a claim; None is the rule about words."""
+    from engine.evaluation import grounding
+
+    if request.get("judge"):
+        return grounding.Judged(library.judge(request["judge_address"], request["judge"]))
+    return grounding.entailment(request["entailment"]) if request["entailment"] else None
+
+
+def work(home: Home, run: Run, reporter: Reporter, library: Library) -> dict[str, Any] | None:
     """Measure the candidates of a queued bake-off; its summary, or None when stopped."""
     from engine.evaluation import bakeoff, prompts
     from engine.generation.answers import MAX_TOKENS, Sampling
@@ -61,11 +88,13 @@ def work(home: Home, run: Run, reporter: Reporter) -> dict[str, Any] | None:
     if data is None:
         raise BadInput(f"The data set #{request['dataset_id']} is no longer there.")
     reporter.phase("reading")
-    return bakeoff.bake(
+    entails = _support(request, library)  # first: a model that is not there is told before anything is asked
+    found = bakeoff.bake(
         home, data, prompts.read(home, data, request["limit"]), bakeoff.candidates(home, request["candidates"]),
         sampling=Sampling.checked({"max_tokens": request["max_tokens"] or MAX_TOKENS}), reporter=reporter, run_id=run.id,
-        limit=request["limit"], variants=request["variants"], entailment=request["entailment"],
+        limit=request["limit"], variants=request["variants"], entails=entails,
     )  # fmt: skip
+    return found if found is None else {**found, "unread": getattr(entails, "unread", 0)}
 
 
 def winner(run: Run, name: str) -> Setup:

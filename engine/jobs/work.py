@@ -256,7 +256,7 @@ def index(home: Home, run: Run, reporter: RunReporter) -> Outcome:
 def bakeoff(home: Home, run: Run, reporter: RunReporter) -> Outcome:
     """Measure several ways to the same end on the same questions."""
     make_room(home, reporter)
-    return _kept(bakeoffs.work(home, run, reporter))
+    return _kept(bakeoffs.work(home, run, reporter, library(home)))
 
 
 def _kept(found: dict[str, Any] | None) -> Outcome:

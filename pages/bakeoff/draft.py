@@ -15,8 +15,9 @@ from storage.home import Home
 from storage.records import Model
 
 SLOTS, NUMBER = "bakeoff_slots", "bakeoff_slot_number"  # the candidates, by numbers that are never used twice
-DATA, LIMIT, TOKENS, VARIANTS, ENTAILMENT, NAME, ADVICE = (
-    "bakeoff_data", "bakeoff_limit", "bakeoff_tokens", "bakeoff_variants", "bakeoff_entailment", "bakeoff_name", "bakeoff_advice",
+DATA, LIMIT, TOKENS, VARIANTS, ENTAILMENT, JUDGED, NAME, ADVICE = (
+    "bakeoff_data", "bakeoff_limit", "bakeoff_tokens", "bakeoff_variants", "bakeoff_entailment", "bakeoff_support", "bakeoff_name",
+    "bakeoff_advice",
 )  # fmt: skip
 ADDRESS = ("goal", "data", "index", "again", "advice")  # what the address may fill
 KNOWING = ("retrieval", "knowledge")  # goals for which documents are looked up
@@ -184,6 +185,7 @@ def from_run(home: Home, number: str) -> None:
     request = run.request
     held[DATA], held[LIMIT], held[TOKENS] = request["dataset_id"], request["limit"], request["max_tokens"]
     held[VARIANTS], held[ENTAILMENT], held[NAME], held[SLOTS] = list(request["variants"]), request["entailment"], run.name, []
+    held[f"{JUDGED}_address"], held[f"{JUDGED}_judge"] = request.get("judge_address", ""), request.get("judge", "")
     add(home, *request["candidates"], again=True)
 
 
@@ -229,4 +231,6 @@ def request(home: Home) -> dict[str, Any]:
         "max_tokens": int(tokens) if tokens else None,
         "variants": list(held.get(VARIANTS) or []),
         "entailment": str(held.get(ENTAILMENT) or "").strip(),
+        "judge_address": str(held.get(f"{JUDGED}_address") or "").strip(),
+        "judge": str(held.get(f"{JUDGED}_judge") or "").strip(),
     }

@@ -6,7 +6,7 @@ from engine.evaluation.prompts import SHAPES
 from engine.generation.answers import MAX_TOKENS
 from engine.samples import pocket
 from pages.bakeoff import draft
-from pages.parts import go, inert, messages, pickers, setups
+from pages.parts import asking, go, inert, messages, pickers, setups
 from storage import datasets
 from storage.home import Home
 
@@ -91,8 +91,10 @@ def options(home: Home) -> None:
         )  # fmt: skip
         st.text_input(
             "Entailment model", key=draft.ENTAILMENT, persist_state="session", placeholder="None: a rule about words",
-            help="A cross-encoder (hub id or folder) that says whether passages support an answer",
+            help="A cross-encoder (hub id or folder) that says whether passages support an answer. A judge can say it instead",
         )  # fmt: skip
+        with st.container(horizontal=True):
+            asking.judge_alone(draft.JUDGED)
         st.text_input(
             "Name of the run", key=draft.NAME, persist_state="session", placeholder="Made of the questions' name", max_chars=80
         )

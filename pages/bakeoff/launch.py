@@ -78,7 +78,8 @@ def line(home: Home, asked: Mapping[str, Any]) -> str:
             before.append(f"echo {shlex.quote(json.dumps(one['guards'], ensure_ascii=False))} > {told['guards']}")
         parts += ["--candidate", f"{one['name']}:{','.join(f'{what}={value}' for what, value in told.items())}"]
     for option, value in (
-        ("--name", asked["name"]), ("--limit", asked["limit"]), ("--max-tokens", asked["max_tokens"]), ("--entailment", asked["entailment"])
+        ("--name", asked["name"]), ("--limit", asked["limit"]), ("--max-tokens", asked["max_tokens"]),
+        ("--entailment", asked["entailment"]), ("--judge-address", asked["judge_address"]), ("--judge", asked["judge"]),
     ):  # fmt: skip
         parts += [option, str(value)] if value else []
     for kind in asked["variants"]:

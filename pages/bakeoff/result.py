@@ -115,7 +115,7 @@ def outcome(home: Home, run: Run) -> None:
             st.markdown(f":material/balance: **{text}**" if not number else text)
     table(told, summary["cheapest"])
     otherwise(told)
-    grounds(told)
+    grounds(run, told)
     deploy.draw(home, run)
     items.draw(home, run)
 
@@ -182,7 +182,7 @@ def _shaken(one: Told, kind: str) -> str:
     return picture.told(found) + (f"  ▼ {lost:.0f}" if kind != "absent" and lost >= 0.5 else "")
 
 
-def grounds(told: Sequence[Told]) -> None:
+def grounds(run: Run, told: Sequence[Told]) -> None:
     """Draw how good the passages were and how the answers rest on them."""
     looked = [one for one in told if "recall" in one]
     if not looked:
@@ -204,3 +204,14 @@ def grounds(told: Sequence[Told]) -> None:
         "Answers that rest on them": st.column_config.TextColumn(help="All claims of the answer are supported by a passage"),
     }
     st.dataframe(pl.DataFrame(shown), hide_index=True, column_config=config, alt="Passages and answers", key="bakeoff_grounds")
+    st.caption(f"Whether a passage supports a claim is said by {support(run)}.")
+
+
+def support(run: Run) -> str:
+    """What decided whether passages support what is claimed, and what of it could not be read."""
+    if not run.request.get("judge"):
+        model = inert.plain(run.request.get("entailment") or "", 80)
+        return model or "a rule: the passage holds its numbers, its names and most of its other words"
+    unread = run.summary.get("unread", 0)
+    lost = f"; {words.plural(unread, 'reply', 'replies')} of it held no verdict and {'counts' if unread == 1 else 'count'} as no" if unread else ""
+    return f"the judge {inert.plain(run.request['judge'], 60)}{lost}"

@@ -1,0 +1,66 @@
+"""Keys and values that grow in place: a token is written into memory that is there already, and what is known is not copied."""
+
+from typing import Any
+
+from transformers.cache_utils import DynamicLayer
+
+LEAST, SHARE = 64, 8  # columns kept free when memory is taken: so many, or the known ones by so much
+
+
+class RoomyLayer(DynamicLayer):
+    """A layer of a cache whose ``keys`` and ``values`` (rows, heads, tokens, width) are the filled part of larger tensors.
+
+    transformers' own copies all of it for every token, which on a CPU takes longer than looking at it. Whoever puts other tensors
+    in their place (a choice of rows, two batches made one) makes the next token copy them once.
+    """
+
+    _whole: tuple[Any, Any] | None = None
+
+    def update(self, key_states: Any, value_states: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
+        """Add the keys and values of new tokens; all of them, as the attention takes them."""
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+        known = self.get_seq_length()
+        filled = known + key_states.shape[-2]
+        if not self._fits(filled):
+            self._take(key_states, value_states, known, filled)
+        assert self._whole is not None
+        for whole, new in zip(self._whole, (key_states, value_states), strict=True):
+            whole[:, :, known:filled] = new
+        self.keys, self.values = (whole[:, :, :filled] for whole in self._whole)
+        return self.keys, self.values
+
+    @property
+    def whole(self) -> tuple[Any, Any]:
+        """The keys and values with the room behind them, of which the first tokens are filled."""
+        return self._whole if self._whole is not None and self._fits(self.get_seq_length()) else (self.keys, self.values)
+
+    def take_over(self, whole: tuple[Any, Any], filled: int) -> None:
+        """Go on in these tensors, which nobody else may use any more, after the tokens that are ``filled``."""
+        self.lazy_initialization(*whole)
+        self._whole = whole
+        self.keys, self.values = (each[:, :, :filled] for each in whole)
+
+    def _fits(self, filled: int) -> bool:
+        if self._whole is None or not self.keys.numel():
+            return False
+        own = all(
+            now.data_ptr() == whole.data_ptr() and now.shape[0] == whole.shape[0] and now.stride() == whole.stride()
+            for now, whole in zip((self.keys, self.values), self._whole, strict=True)
+        )
+        return own and filled <= self._whole[0].shape[-2]
+
+    def _take(self, key_states: Any, value_states: Any, known: int, filled: int) -> None:
+        room = filled + max(LEAST, filled // SHARE)
+        taken = []
+        for old, new in ((self.keys, key_states), (self.values, value_states)):
+            whole = new.new_empty(*new.shape[:2], room, new.shape[3])
+            if known:
+                whole[:, :, :known] = old
+            taken.append(whole)
+        self._whole = (taken[0], taken[1])
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self._whole = None
+        super().reset()
