@@ -42,6 +42,7 @@ QUARTER = {"hidden_size": 1024, "intermediate_size": 3072, "num_hidden_layers": 
 SMALL = {"hidden_size": 256, "intermediate_size": 704, "num_hidden_layers": 4, "num_attention_heads": 4, "num_key_value_heads": 2,
          "head_dim": 64, "vocab_size": 1024, "max_position_embeddings": 8192}  # the Pocket model's, with a longer context  # fmt: skip
 CLIENTS = 16
+THINKING = 1.0  # seconds between two turns
 
 
 def weights(folder: Path, shape: dict[str, int] | None = None) -> Path:
@@ -154,7 +155,7 @@ def turns() -> None:
         with hosted(shape) as home:
             took: dict[int, list[float]] = {100: [], 4000: []}
             once, twice = (answered(home, ["base"], PROMPTS[0] * times, 1)[0].prompt_tokens for times in (1, 2))
-            for round in range(timing.ROUNDS):
+            for round in range(2 * timing.ROUNDS):
                 for length, times in took.items():
                     times.append(_next_turn(home, f"{round} " + PROMPTS[0] * math.ceil(length / (twice - once))))
             ratio = statistics.median(took[4000]) / statistics.median(took[100])
@@ -165,6 +166,7 @@ def _next_turn(home: Home, prompt: str) -> float:
     """Seconds to the first token of the second turn of a conversation."""
     turns = [{"role": "user", "content": prompt}]
     said = ask.answers(home, ["base"], turns, max_tokens=2)[0]
+    time.sleep(THINKING)  # the machine is not as fast right after a long prompt, and nobody asks again at once
     turns += [{"role": "assistant", "content": said.text}, {"role": "user", "content": "And then?"}]
     answer = ask.answers(home, ["base"], turns, max_tokens=2)[0]
     fresh, first = answer.prompt_tokens - (answer.cached_tokens or 0), answer.first_token_seconds

@@ -33,7 +33,9 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", comm
         "--variant", action="append", default=[], choices=robustness.KINDS, help="ask all questions this way too; may be repeated"
     )
     run.add_argument("--entailment", default="", metavar="MODEL", help="a cross-encoder that says what passages entail")
-    run.add_argument("--judge-address", default="", metavar="URL", help="of a judge that says what passages support, up to and with /v1")
+    run.add_argument(
+        "--judge-address", default="", metavar="URL", help="of a judge that says what passages support, up to and with /v1"
+    )
     run.add_argument("--judge", default="", metavar="NAME", help="the judge's name at that address")
     run.add_argument("--no-wait", action="store_true", help="queue it and come back at once")
     run.set_defaults(command=_run)

@@ -1,7 +1,7 @@
 """Attention of a few new tokens over many that are known, on a CPU: the next turn of a long conversation.
 
-The stock kernel copies the keys of every group of heads and cuts the queries into blocks of which a few tokens fill none. Here the
-heads that share keys are folded into one matrix product. Everything else takes the stock path.
+The stock path copies the keys of every group of heads. Here the heads that share keys are folded into the queries of one. A single
+token, and everything else, takes the stock path.
 """
 
 from typing import Any
@@ -32,13 +32,13 @@ def attend(
     rows, heads, queries, width = query.shape
     # what is not known here (sinks, soft caps) is for the stock kernel, or for its refusal
     odd = any(rest.get(name) is not None for name in ("s_aux", "softcap", "position_bias", "cache"))
-    few = queries <= FEW and key.shape[2] >= MANY
+    few = 1 < queries <= FEW and key.shape[2] >= MANY
     if not few or odd or dropout or attention_mask is None or attention_mask.is_floating_point() or attention_mask.shape[1] != 1:
         return sdpa_attention_forward(module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **rest)
+    from torch.nn.functional import scaled_dot_product_attention
+
     shared = key.shape[1]
-    folded = query.reshape(rows, shared, heads // shared * queries, width) * (scaling if scaling is not None else width**-0.5)
-    scores = (folded @ key.transpose(2, 3)).view(rows, shared, heads // shared, queries, -1)
-    # a padding token may look nowhere; what it finds is looked at by nobody
-    shares = scores.masked_fill(~attention_mask[:, :, None], -1e30).softmax(-1)
-    found = shares.view(rows, shared, heads // shared * queries, -1) @ value
+    folded = query.reshape(rows, shared, heads // shared * queries, width)
+    look = attention_mask.repeat(1, 1, heads // shared, 1)
+    found = scaled_dot_product_attention(folded, key, value, attn_mask=look, scale=scaling)
     return found.view(rows, heads, queries, width).transpose(1, 2).contiguous(), None

@@ -42,7 +42,7 @@ class RoomyLayer(DynamicLayer):
         self.keys, self.values = (each[:, :, :filled] for each in whole)
 
     def _fits(self, filled: int) -> bool:
-        if self._whole is None or not self.keys.numel():
+        if self._whole is None or self.keys is None or self.values is None or not self.keys.numel():
             return False
         own = all(
             now.data_ptr() == whole.data_ptr() and now.shape[0] == whole.shape[0] and now.stride() == whole.stride()

@@ -23,7 +23,7 @@ from engine.generation.tickets import Ticket
 from engine.generation.weights import Weights
 
 CLOSING = 5.0  # seconds that the last step may take
-WINDOW = 0.03  # seconds that a request waits for others to start with
+WINDOW = 0.005  # seconds that a request waits for others to start with
 SOON = 0.05  # seconds that those who start wait for prompts that are still being read
 FORESIGHT = 2048  # tokens of an answer that memory is counted for before it begins; few come to more
 PADDING = 2.0  # how much wider batches may become by going on as one

@@ -5,7 +5,7 @@ import json
 import math
 import threading
 import time
-from collections.abc import Set
+from collections.abc import Callable, Set
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -155,6 +155,7 @@ class Weights:
         self._attached: dict[str, Attached] = {}
         self._numbers = itertools.count(1)
         self._speaking: list[str] = []
+        self._plain = True  # nobody speaks with an adapter
         self._hooked: set[Any] = set()
         self.prefixes = Prefixes(can_be_cut(self.new_cache()))
         # reads the whole files: done here, off the generating thread, it delays no stream
@@ -281,21 +282,26 @@ class Weights:
             self.model.eval()
 
     def _hook(self) -> None:
-        """Let every adapted layer ask which row speaks with which adapter.
+        """Let every adapted layer ask which row speaks with which adapter, or do without where none does.
 
-        PEFT's own ``adapter_names`` puts hooks in for each call and leaves them there when the call raises. These are put in
-        once and stay.
+        PEFT's own ``adapter_names`` puts hooks in for each call and leaves them there when the call raises. This is put in once
+        and stays.
         """
         from peft.tuners.lora.layer import LoraLayer
 
         layers: list[Any] = [module for module in self.model.modules() if isinstance(module, LoraLayer)]
         for layer in layers:
             if layer not in self._hooked:
-                layer.register_forward_pre_hook(self._name_rows, with_kwargs=True)
+                layer.forward = self._by_rows(layer, layer.forward)
                 self._hooked.add(layer)
 
-    def _name_rows(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        return args, {**kwargs, "adapter_names": self._speaking}
+    def _by_rows(self, layer: Any, adapted: Callable[..., Any]) -> Callable[..., Any]:
+        def forward(x: Any, *args: Any, **kwargs: Any) -> Any:
+            if self._plain:
+                return layer.base_layer(x, *args, **kwargs)
+            return adapted(x, *args, adapter_names=self._speaking, **kwargs)
+
+        return forward
 
     def logits(self, ids: Any, mask: Any, positions: Any, cache: Any, adapters: list[str], every: bool = False) -> Any:
         """The logits of the next token of each row, (rows, vocabulary), float32; with ``every`` of the next one after each of
@@ -303,7 +309,7 @@ class Weights:
         import torch
 
         torch.set_num_threads(1 if self.bytes * ids.numel() < SMALL else self._threads)
-        self._speaking = adapters
+        self._speaking, self._plain = adapters, all(name == BASE for name in adapters)
         out = self.model(
             input_ids=ids,
             attention_mask=mask,

@@ -45,7 +45,7 @@ def bake(
     for kind in variants:
         if kind not in robustness.KINDS:
             raise BadInput(f"There is no way {kind!r} to ask otherwise. There are: {', '.join(robustness.KINDS)}.")
-    _check_support(entailment, judge_address, judge)
+    check_support(entailment, judge_address, judge)
     request = {
         "dataset_id": data.id,
         "candidates": [{"name": one.name, **setups.pinned(one.found).plain()} for one in entered],
@@ -60,20 +60,21 @@ def bake(
     return runs.insert(home, kind="bakeoff", name=called, request=request, token=token)
 
 
-def _check_support(entailment: str, address: str, judge: str) -> None:
-    if bool(address) != bool(judge):
+def check_support(entailment: str, judge_address: str, judge: str) -> None:
+    """BadInput where that cannot say what passages support."""
+    if bool(judge_address) != bool(judge):
         raise BadInput("A judge needs its address and its name there. Give both or neither.")
     if judge and entailment:
         raise BadInput("Either an entailment model or a judge says what passages support. Name one of them.")
-    if address:
-        rewarded.check_address(address)
+    if judge_address:
+        rewarded.check_address(judge_address)
 
 
-def _support(request: Mapping[str, Any], library: Library) -> "Entails | None":
+def support(request: Mapping[str, Any], library: Library) -> "Entails | None":
     """What decides whether a passage supports a claim; None is the rule about words."""
     from engine.evaluation import grounding
 
-    if request.get("judge"):
+    if request.get("judge") and library.judge is not None:
         return grounding.Judged(library.judge(request["judge_address"], request["judge"]))
     return grounding.entailment(request["entailment"]) if request["entailment"] else None
 
@@ -88,7 +89,7 @@ def work(home: Home, run: Run, reporter: Reporter, library: Library) -> dict[str
     if data is None:
         raise BadInput(f"The data set #{request['dataset_id']} is no longer there.")
     reporter.phase("reading")
-    entails = _support(request, library)  # first: a model that is not there is told before anything is asked
+    entails = support(request, library)  # first: a model that is not there is told before anything is asked
     found = bakeoff.bake(
         home, data, prompts.read(home, data, request["limit"]), bakeoff.candidates(home, request["candidates"]),
         sampling=Sampling.checked({"max_tokens": request["max_tokens"] or MAX_TOKENS}), reporter=reporter, run_id=run.id,

@@ -213,5 +213,9 @@ def support(run: Run) -> str:
         model = inert.plain(run.request.get("entailment") or "", 80)
         return model or "a rule: the passage holds its numbers, its names and most of its other words"
     unread = run.summary.get("unread", 0)
-    lost = f"; {words.plural(unread, 'reply', 'replies')} of it held no verdict and {'counts' if unread == 1 else 'count'} as no" if unread else ""
+    lost = (
+        f"; {words.plural(unread, 'reply', 'replies')} of it held no verdict and {'counts' if unread == 1 else 'count'} as no"
+        if unread
+        else ""
+    )
     return f"the judge {inert.plain(run.request['judge'], 60)}{lost}"

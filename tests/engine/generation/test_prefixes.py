@@ -174,7 +174,7 @@ def test_a_longer_text_takes_the_place_of_what_it_goes_on_from(world: World) -> 
 def test_a_few_new_tokens_over_many_known_ones_are_attended_to_alike(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, family: str
 ) -> None:
-    """By our own product of matrices, in a batch with padding before and between, in three families."""
+    """By our own way through the kernel, in a batch with padding before and between, in three families."""
     registry.register_folder(world.home, make_base(tmp_path / family, family, seed=3), f"few {family}", "made in a test")
     weights, (name,) = prepare(world, f"few {family}")
     used = []
@@ -191,4 +191,4 @@ def test_a_few_new_tokens_over_many_known_ones_are_attended_to_alike(
     asked = [list(row.ids) for row in rows]
     said = run(weights, rows, 12)
     assert said == [alone(world, f"few {family}", ids, 12) for ids in asked]
-    assert not used, "nothing goes the stock way"
+    assert set(used) == {1}, "one token at a time goes the stock way, the rest our own"
