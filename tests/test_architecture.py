@@ -16,7 +16,9 @@ SWEPT = (*HOUSE, "tests", "benchmarks")
 LONGEST_FILE, LONGEST_FUNCTION = 400, 60
 HEAVY = {"torch", "transformers", "trl", "peft", "datasets", "accelerate", "sentence_transformers", "llguidance"}
 # these define classes over a heavy library's own, so they import it at their top and are imported inside functions only
-HEAVY_AT_TOP = {"engine.methods.trainer", "engine.methods.preference_trainers", "engine.methods.rollout_trainers"}
+HEAVY_AT_TOP = {
+    "engine.generation.room", "engine.methods.trainer", "engine.methods.preference_trainers", "engine.methods.rollout_trainers",
+}  # fmt: skip
 DATABASES = {"sqlite3", "pysqlite3", "sqlite_utils"}
 SQL = re.compile(
     r"\b(SELECT\s.+\sFROM|INSERT\s(OR\s\w+\s)?INTO|UPDATE\s\w+\sSET|DELETE\sFROM|CREATE\s(TABLE|INDEX|TRIGGER)|PRAGMA)\b",
