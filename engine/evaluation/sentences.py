@@ -21,7 +21,7 @@ Told = Mapping[str, Any]
 
 def of(told: Sequence[Told], scores: Mapping[str, Sequence[float]]) -> list[str]:
     """The outcome of the candidates in one to three sentences. ``told`` has each one's name, kind, value and cost; ``scores`` its items."""
-    best = max(told, key=lambda one: (one["value"], -KINDS.index(one["kind"])))
+    best = min(told, key=lambda one: (-one["value"], _cost(one)))
     cheaper = sorted((one for one in told if _cost(one) < _cost(best)), key=_cost)
     between = {one["name"]: paired_difference(scores[one["name"]], scores[best["name"]]) for one in cheaper}
     enough = next((one for one in cheaper if between[one["name"]].low >= -NEARLY), None)
@@ -58,8 +58,9 @@ def _ahead(best: Told, cheaper: Sequence[Told], between: Mapping[str, Interval])
     )
 
 
-def _cost(one: Told) -> tuple[int, float]:
-    return KINDS.index(one["kind"]), float(one["training_seconds"]) + float(one["tokens"])
+def _cost(one: Told) -> tuple[float, int, float]:
+    # what is not trained is cheaper than what is, and passages beside a model that was trained once than training once more
+    return float(one["training_seconds"]), KINDS.index(one["kind"]), float(one["tokens"])
 
 
 def _named(one: Told, first: bool = True) -> str:

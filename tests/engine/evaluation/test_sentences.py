@@ -25,6 +25,19 @@ def test_a_cheaper_way_that_is_as_good_is_named_with_the_interval_of_the_differe
     assert text.endswith("Nothing has to be trained for these questions.")
 
 
+def test_passages_beside_a_trained_model_are_cheaper_than_training_it_once_more() -> None:
+    ways = [
+        way("fine", "tuned", shares(4), 200.0),
+        way("fine, look", "combined", shares(168), 200.0),
+        way("more", "tuned", shares(170), 400.0),
+    ]
+    text = " ".join(sentences.of(ways, {"fine": shares(4), "fine, look": shares(168), "more": shares(170)}))
+    assert text.startswith(
+        "Training with something around it (fine, look) reaches what training (more) reaches: 0.84 against 0.85"
+    )
+    assert text.endswith("The cheaper one will do.")
+
+
 def test_training_that_is_clearly_better_is_said_to_be() -> None:
     text = told(("base", "base", shares(4)), ("look", "retrieval", shares(80)), ("fine", "tuned", shares(172)))
     assert text.startswith("Training (fine) does best with 0.86.")
