@@ -60,6 +60,10 @@ def candidate(text: str) -> dict[str, Any]:
             if not found[number].isdecimal():
                 raise BadInput(f"{number} takes a whole number, not {found[number]!r}.")
             found[number] = int(found[number])
+    if "index" not in found and (lost := next((what for what in ("passages", "by") if what in found), None)):
+        raise BadInput(
+            f"{name.strip()}: {lost} says how an index is searched, and none is named. Add index=NAME or leave {lost} out."
+        )
     if "guards" in found:
         found["guards"] = guards_in(found["guards"])
     return {"name": name.strip(), **found}

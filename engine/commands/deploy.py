@@ -10,6 +10,7 @@ from engine.deployments import freeze
 from engine.deployments.setup import Setup
 from engine.errors import UnreadableFile
 from engine.jobs import bakeoffs, submit
+from engine.retrieval.search import WAYS
 from storage import deployments, evaluations, models
 from storage.home import Home
 from storage.records import Deployment
@@ -28,7 +29,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", comm
     create.add_argument("--prompt", help="a prompt version: name, name@version or #id")
     create.add_argument("--index", help="documents to look passages up in: name or name@version")
     create.add_argument("--passages", type=int, help="how many stand before a question")
-    create.add_argument("--by", help="how they are searched: both, words or meaning")
+    create.add_argument("--by", choices=WAYS, help="how they are searched: both, words or meaning")
     create.add_argument("--guards", metavar="FILE", help="JSON with checks, retries, refusal, constrain")
     create.add_argument("--from-run", metavar="RUN", help="take a candidate of this bake-off")
     create.add_argument("--candidate", metavar="NAME", help="its name there")

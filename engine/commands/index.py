@@ -1,6 +1,7 @@
 """``index create | add | remove | list | show | search | measure | delete``: documents that answers are looked up in."""
 
 import argparse
+import shlex
 from collections.abc import Callable
 
 from engine.commands import output, runs
@@ -61,7 +62,7 @@ def _create(home: Home, given: argparse.Namespace) -> int:
     if given.json:
         output.as_json(made)
     else:
-        print(f"{made.name} is there, #{made.id}. `index add {made.name} FOLDER` takes documents in.")
+        print(f"{made.name} is there, #{made.id}. `index add {shlex.quote(made.name)} FOLDER` takes documents in.")
     return 0
 
 

@@ -12,6 +12,7 @@ from engine.prompting import versions
 from engine.prompting.guards import Guards
 from engine.prompting.templates import Body
 from engine.retrieval import indexes
+from engine.retrieval.search import WAYS
 from storage.home import Home
 from storage.records import Deployment, Index, Model, PromptVersion
 
@@ -43,6 +44,8 @@ class Setup:
                 raise BadInput(f"{name} takes a name, not {given[name]!r}.")
         if not given.get("model"):
             raise BadInput("A candidate needs a model. Name one, like model=pocket.")
+        if given.get("by", cls.by) not in WAYS:
+            raise BadInput(f"Passages are found by {', '.join(WAYS)}, not by {given['by']!r}.")
         passages = given.get("passages", cls.passages)
         if isinstance(passages, bool) or not isinstance(passages, int) or not 1 <= passages <= MOST_PASSAGES:
             raise BadInput(f"passages takes a whole number from 1 to {MOST_PASSAGES}, not {passages!r}.")

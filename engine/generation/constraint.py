@@ -41,9 +41,18 @@ def checked(constrain: Any) -> dict[str, Any]:
         return {kind: value}
     if not isinstance(value, Mapping):
         raise BadInput(f"constrain: a JSON schema is an object, not {value!r}.")
-    if problem := schemas.examine(dict(value)):
+    if problem := schemas.examine(dict(value)) or _unfollowed(value):
         raise BadInput(f"constrain: {problem}.")
     return {kind: value}
+
+
+def _unfollowed(schema: Mapping[str, Any]) -> str:
+    """Why no answer can be held to a schema, whatever the model; "" where it can."""
+    from llguidance import LLMatcher
+
+    text = LLMatcher.grammar_from_json_schema(json.dumps(_closed(schema)), overrides=COMPACT)
+    said = LLMatcher.validate_grammar(text).strip().splitlines()
+    return f"an answer cannot be held to this schema while it is written ({said[0]}); take that out of it" if said else ""
 
 
 class _Words:

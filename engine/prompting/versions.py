@@ -40,6 +40,9 @@ def find(home: Home, reference: str) -> PromptVersion:
     """A version by ``name`` (its newest), ``name@version`` or ``#id``; NotFound says what there is."""
     found = prompts.find(home, reference)
     if found is None:
+        name = reference.partition("@")[0]
+        if numbers := sorted(version.version for version in prompts.all(home) if version.name == name):
+            raise NotFound(f"There is no prompt {reference!r}. {name} has {', '.join(f'@{number}' for number in numbers)}.")
         there = ", ".join(dict.fromkeys(version.name for version in prompts.all(home))) or "none yet"
         raise NotFound(f"There is no prompt {reference!r}. There are: {there}.")
     return found

@@ -201,6 +201,8 @@ def sections(path: Path, content: bytes, tick: Callable[[], None] = lambda: None
     if not content.strip():
         raise UnreadableFile(f"{path.name} is empty.")
     suffix = path.suffix.lower()
+    if suffix == ".pdf" and b"%PDF-" not in content[:1024]:
+        raise UnreadableFile(f"{path.name} is no PDF, or a damaged one: those begin with %PDF-. Fetch or write it again.")
     if b"%PDF-" in content[:1024]:
         found = pdf(path.name, content, tick)
     else:

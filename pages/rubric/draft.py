@@ -84,6 +84,9 @@ def _typed(question: Question, given: Mapping[str, Any]) -> dict[str, Any]:
         empty = next((number for number in question.fields(given) if found[number.id] is None), None)
         if empty is not None:
             raise BadInput(f"{empty.text}: type a number to go on; a rough one is enough.")
+        for number in question.fields(given):
+            if not number.low <= found[number.id] <= number.high:
+                raise BadInput(f"{number.text}: from {number.low:g} to {number.high:,.15g}, not {found[number.id]:,.15g}.")
         return found
     if question.several:
         chosen = [choice.id for choice in question.choices if held.get(key(f"{question.id}_{choice.id}"))]

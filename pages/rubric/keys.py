@@ -31,6 +31,7 @@ export default function (component) {
     if (field && (lost || !here.given)) {
       if (!fields) field.tabIndex = -1 // the next Tab goes on from its beginning
       field.focus()
+      if (field.type === "number") field.select() // what is typed takes the place of what is proposed
       here.given = true
     }
     // a field of the question before may still be there, and take the focus with it when it goes

@@ -71,12 +71,13 @@ def _one(home: Home, question: Question, chosen: str | None) -> None:
 
 
 def _number(number: Number, value: float | None) -> None:
-    """A field for a number; a whole one where its bounds are large."""
+    """A field for a number; a whole one where its bounds are large. The field has no bounds of its own: out of them it would hold the
+    form fast, the way back as well, and say nothing."""
     whole = number.low == int(number.low) and number.unit != "hours"
     kind = int if whole else float
     first = value if value is not None else number.default
     st.number_input(
-        f"{number.text}", min_value=kind(number.low), max_value=kind(number.high), value=kind(first) if first is not None else None,
+        f"{number.text}", value=kind(first) if first is not None else None,
         step=kind(1), format="%d" if whole else "%g", key=draft.key(number.id), placeholder=number.unit,
     )  # fmt: skip
     st.caption(number.examples + ".")

@@ -45,6 +45,14 @@ def test_going_on_without_an_answer_is_said_and_stays(empty_home: Home) -> None:
     assert "cannot be ticked beside something" in said(press(app, "rubric_next"))
 
 
+def test_a_number_out_of_bounds_is_said_with_them_and_the_way_back_stays_open(empty_home: Home) -> None:
+    app = open_page("rubric", **{k: TASTE[k] for k in ("goal", "prompting")})
+    app.number_input(key="rubric_needed").set_value(9080)
+    assert "from 1 to 100, not 9,080" in said(press(app, "rubric_next"))
+    assert app.query_params.get("at") != ["goal"]
+    assert "rubric_goal" in {radio.key for radio in press(press(app, "rubric_back"), "rubric_back").radio}
+
+
 def test_going_back_keeps_the_answers_and_later_ones_that_still_apply(empty_home: Home) -> None:
     app = open_page("rubric", **{k: v for k, v in TASTE.items() if k not in ("privacy", "hardware", "regressions")})
     assert "Who may see the texts?" in said(app)

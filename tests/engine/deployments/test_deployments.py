@@ -3,6 +3,7 @@
 import pytest
 
 from engine import registry
+from engine.commands.bakeoff import candidate
 from engine.deployments import freeze
 from engine.deployments import setup as setups
 from engine.deployments.setup import Setup
@@ -75,12 +76,20 @@ def test_a_model_that_is_deployed_stays(lab: Home, monkeypatch: pytest.MonkeyPat
         ({"model": "pocket", "passages": 0}, "from 1 to 50, not 0"),
         ({"model": "pocket", "colour": "red"}, "not colour"),
         ({"model": 7}, "takes a name, not 7"),
+        ({"model": "pocket", "index": "town", "by": "nope"}, "both, words, meaning, not by 'nope'"),
         ({"model": "pocket", "guards": {"retries": 99}}, "retries"),
     ],
 )
 def test_a_setup_that_cannot_be_is_refused_with_what_is_allowed(given: dict[str, object], told: str) -> None:
     with pytest.raises(BadInput, match=told):
         Setup.checked(given)
+
+
+@pytest.mark.parametrize("lost", ["passages=2", "by=words"])
+def test_a_candidate_that_searches_no_index_is_refused(lost: str) -> None:
+    with pytest.raises(BadInput, match="none is named"):
+        candidate(f"a:model=pocket,{lost}")
+    assert candidate("a:model=pocket,index=town,passages=2")["passages"] == 2
 
 
 def test_what_is_not_there_is_named_with_what_is(lab: Home) -> None:

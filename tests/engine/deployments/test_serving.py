@@ -13,6 +13,7 @@ from engine.evaluation.measure import measure
 from engine.generation import ask
 from engine.generation.answers import Asked, Sampling
 from engine.jobs import bakeoffs
+from engine.jobs.work import library
 from storage import datasets, evaluations, runs
 from storage.home import Home
 from tests.engine.evaluation.test_measure import Listener
@@ -90,7 +91,7 @@ def test_a_bake_off_compares_its_candidates_item_by_item(lab: Home) -> None:
         lab, dataset="pocket-far-isle-questions", candidates=given, limit=4, max_tokens=6, variants=["hostile", "absent"]
     )
     assert run.request["candidates"][1]["index"] == "town@1"
-    told = bakeoffs.work(lab, run, Listener())
+    told = bakeoffs.work(lab, run, Listener(), library(lab))
     assert told is not None
     base, look = told["candidates"]
     assert (base["kind"], look["kind"], told["cheapest"]) == ("base", "retrieval", "base")
@@ -105,7 +106,7 @@ def test_a_bake_off_compares_its_candidates_item_by_item(lab: Home) -> None:
 def test_a_bake_off_that_is_stopped_has_no_result(lab: Home) -> None:
     given = [{"name": "base", "model": "pocket"}, {"name": "look", "model": "pocket", "index": "town"}]
     run = bakeoffs.bake(lab, dataset="pocket-far-isle-questions", candidates=given, limit=4, max_tokens=6)
-    assert bakeoffs.work(lab, run, Listener(stop_after=1)) is None
+    assert bakeoffs.work(lab, run, Listener(stop_after=1), library(lab)) is None
     assert runs.get(lab, run.id) is not None
 
 

@@ -11,7 +11,7 @@ from engine.evaluation import patterns, schemas
 from engine.generation import batch as batches
 from engine.generation import constraint as constraints
 from engine.generation.answers import Address, Sampling
-from engine.generation.constraint import Constraint, Grammar, choose_within
+from engine.generation.constraint import Constraint, Grammar, checked, choose_within
 from engine.generation.decoding import Batch, Row
 from engine.generation.sampling import generator
 from engine.generation.weights import Voice, Weights
@@ -143,6 +143,12 @@ def test_what_cannot_fit_is_refused_before_the_first_token(pocket: Any) -> None:
 def test_what_cannot_be_followed_is_refused_in_words(constrain: dict[str, Any], said: str, pocket: Any) -> None:
     with pytest.raises(BadInput, match=said):
         Grammar.of(constrain, pocket, 1024)
+
+
+@pytest.mark.parametrize("schema", [{"not": {}}, {"type": "array", "uniqueItems": True}])
+def test_a_schema_that_no_answer_can_be_held_to_is_refused_before_any_model_is_asked(schema: dict[str, Any]) -> None:
+    with pytest.raises(BadInput, match="cannot be held to this schema"):
+        checked({"json_schema": schema})
 
 
 def test_a_grammar_is_made_once_for_a_tokenizer(pocket: Any, tokenizer: Any) -> None:

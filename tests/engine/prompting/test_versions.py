@@ -66,6 +66,8 @@ def test_the_difference_of_two_versions_shows_the_lines_that_changed(home: Home)
 def test_what_is_not_there_or_has_no_name_is_told(home: Home) -> None:
     versions.save(home, "shop", {})
     with pytest.raises(NotFound, match="There are: shop"):
+        versions.find(home, "store")
+    with pytest.raises(NotFound, match="shop has @1"):
         versions.find(home, "shop@9")
     with pytest.raises(BadInput, match="cannot be the name of a prompt"):
         versions.save(home, "a@b", {})

@@ -79,6 +79,7 @@ def test_a_pdf_gives_its_pages(folder: Write) -> None:
         ("blank.md", b" \n\t\n", "is empty"),
         ("marks.html", b"<html><script>x</script></html>", "holds no text"),
         ("photo.txt", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "is not text"),
+        ("notpdf.pdf", b"\0\1\2" * 100, "is no PDF, or a damaged one"),
         ("noise.txt", bytes(range(1, 32)) * 9, "is not text"),
         ("office.docx", b"PK\x03\x04" + b"x" * 99, "a zip archive or an office document"),
         ("half.pdf", pdf("text")[:200], "half.pdf is no PDF that can be read"),
