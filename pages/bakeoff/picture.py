@@ -60,7 +60,7 @@ def differences(candidates: Sequence[Mapping[str, Any]], cheapest: str, *, key: 
     room = 0.12 * (high - low) or 10
     rows = [(name, kind, each, apart(shares)) for (name, kind, shares), each in zip(others, points, strict=True)]
     figure = _figure(rows, (low + 0.25 * (high - low), low + 0.75 * (high - low)), len(candidates))
-    figure.add_vline(x=0, line_dash="dot", opacity=0.7)
+    figure.add_vline(x=0, line_dash="dot", opacity=0.7, layer="below")
     figure.update_xaxes(range=[low - room, high + room], tickformat="+d", title="points", fixedrange=True, nticks=6)
     alt = f"Difference to {cheapest} in points: " + "; ".join(f"{name} {apart(shares)}" for name, _, shares in others)
     st.plotly_chart(figure, key=key, config=CONFIG, alt=alt)
