@@ -85,8 +85,8 @@ def _typed(question: Question, given: Mapping[str, Any]) -> dict[str, Any]:
         if empty is not None:
             raise BadInput(f"{empty.text}: type a number to go on; a rough one is enough.")
         for number in question.fields(given):
-            if not number.low <= found[number.id] <= number.high:
-                raise BadInput(f"{number.text}: from {number.low:g} to {number.high:,.15g}, not {found[number.id]:,.15g}.")
+            if not number.low <= (value := float(found[number.id] or 0)) <= number.high:
+                raise BadInput(f"{number.text}: from {number.low:g} to {number.high:,.15g}, not {value:,.15g}.")
         return found
     if question.several:
         chosen = [choice.id for choice in question.choices if held.get(key(f"{question.id}_{choice.id}"))]
