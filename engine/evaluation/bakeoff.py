@@ -87,6 +87,8 @@ def bake(
             tried[candidate.name] = Tried(candidate, subject, shaken)
     except batch.Stopped:
         return None
+    if entails is not None:
+        reporter.phase("looking at what the passages support")
     return summary(home, [tried[candidate.name] for candidate in entered], read, entails)
 
 

@@ -59,8 +59,3 @@ class RoomyLayer(DynamicLayer):
                 whole[:, :, :known] = old
             taken.append(whole)
         self._whole = (taken[0], taken[1])
-
-    def reset(self) -> None:
-        """Forget everything."""
-        self._whole = None
-        super().reset()

@@ -74,7 +74,8 @@ def support(request: Mapping[str, Any], library: Library) -> "Entails | None":
     """What decides whether a passage supports a claim; None is the rule about words."""
     from engine.evaluation import grounding
 
-    if request.get("judge") and library.judge is not None:
+    if request.get("judge"):
+        assert library.judge is not None
         return grounding.Judged(library.judge(request["judge_address"], request["judge"]))
     return grounding.entailment(request["entailment"]) if request["entailment"] else None
 
