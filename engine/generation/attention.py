@@ -1,13 +1,15 @@
-"""Attention of a few new tokens over many that are known, on a CPU: the next turn of a long conversation.
+"""Attention as a model on a CPU is asked for it, a token at a time and turn by turn.
 
-The stock path copies the keys of every group of heads. Here the heads that share keys are folded into the queries of one. A single
-token, and everything else, takes the stock path.
+A single token goes straight to torch, as the stock path has it after some questions that it asks in every layer. A few new tokens
+over many that are known are the next turn of a long conversation: for them the stock path copies the keys of every group of heads,
+and here the heads that share keys are folded into the queries of one. Everything else takes the stock path.
 """
 
 from typing import Any
 
 NAME = "few_over_many"
 FEW, MANY = 64, 256  # new tokens at the most, and known ones at the least
+WIDEST = 256  # of a head, that the stock path asks torch to share keys for
 
 
 def use(model: Any) -> None:
@@ -32,6 +34,11 @@ def attend(
     rows, heads, queries, width = query.shape
     # what is not known here (sinks, soft caps) is for the stock kernel, or for its refusal
     odd = any(rest.get(name) is not None for name in ("s_aux", "softcap", "position_bias", "cache"))
+    if queries == 1 and attention_mask is None and not odd and not dropout and width <= WIDEST:
+        from torch.nn.functional import scaled_dot_product_attention
+
+        alone = scaled_dot_product_attention(query, key, value, scale=scaling, enable_gqa=heads != key.shape[1])
+        return alone.transpose(1, 2).contiguous(), None
     few = 1 < queries <= FEW and key.shape[2] >= MANY
     if not few or odd or dropout or attention_mask is None or attention_mask.is_floating_point() or attention_mask.shape[1] != 1:
         return sdpa_attention_forward(module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **rest)

@@ -96,6 +96,7 @@ class Batch:
         self._ids = torch.tensor(ids, device=weights.device)
         self._mask = torch.tensor(mask, device=weights.device)
         self._positions = (self._mask.cumsum(-1) - 1).clamp_(min=0)
+        self._padded = any(before or between for before, _, between, _ in parts)
         self._cache = weights.new_cache()
         if self._read:
             self._fill([kept for _, kept in known])
@@ -145,7 +146,7 @@ class Batch:
             reading = start + 1 < self._ids.shape[1] and any(row.echo for row in self.rows)
             logits = self.weights.logits(
                 self._ids[:, self._read : stop],
-                self._mask[:, :stop],
+                self._mask[:, :stop] if self._padded else None,
                 self._positions[:, self._read : stop],
                 self._cache,
                 [row.adapter for row in self.rows],
@@ -221,6 +222,7 @@ class Batch:
         for layer, (keys, values) in zip(self._cache.layers, caches, strict=True):
             layer.keys, layer.values = keys, values
         self._ids, self._mask, self._positions = told
+        self._padded = self._padded or other._padded or any(fill)
         self._read, self.rows = width - 1, self.rows + other.rows
 
     def keep(self, places: list[int]) -> None:

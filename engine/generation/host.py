@@ -16,13 +16,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from engine.environment import OFFLINE, ONE_GPU, POLITE, PRIVATE, QUIET
+from engine.environment import HUGE, OFFLINE, ONE_GPU, POLITE, PRIVATE, QUIET
 from engine.jobs import processes
 from storage.home import Home
 
 PLACE = "host.json"
 # nothing here looks for the network
-ENVIRONMENT = PRIVATE | QUIET | OFFLINE | POLITE | ONE_GPU | {"TRANSFORMERS_VERBOSITY": "error"}
+ENVIRONMENT = PRIVATE | QUIET | OFFLINE | POLITE | HUGE | ONE_GPU | {"TRANSFORMERS_VERBOSITY": "error"}
 LOST = 2.0  # seconds between two looks whether the home still names this host
 KEPT_OPEN = 300  # seconds that an idle connection stays
 CLOSING = 2  # seconds that open streams have to end

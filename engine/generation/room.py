@@ -15,6 +15,7 @@ class RoomyLayer(DynamicLayer):
     """
 
     _whole: tuple[Any, Any] | None = None
+    _shown: tuple[Any, Any] = (None, None)  # the filled part, as it was put into keys and values
 
     def update(self, key_states: Any, value_states: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
         """Add the keys and values of new tokens; all of them, as the attention takes them."""
@@ -27,7 +28,7 @@ class RoomyLayer(DynamicLayer):
         assert self._whole is not None
         for whole, new in zip(self._whole, (key_states, value_states), strict=True):
             whole[:, :, known:filled] = new
-        self.keys, self.values = (whole[:, :, :filled] for whole in self._whole)
+        self._show(filled)
         return self.keys, self.values
 
     @property
@@ -39,16 +40,15 @@ class RoomyLayer(DynamicLayer):
         """Go on in these tensors, which nobody else may use any more, after the tokens that are ``filled``."""
         self.lazy_initialization(*whole)
         self._whole = whole
-        self.keys, self.values = (each[:, :, :filled] for each in whole)
+        self._show(filled)
+
+    def _show(self, filled: int) -> None:
+        assert self._whole is not None
+        self.keys, self.values = self._shown = (self._whole[0][:, :, :filled], self._whole[1][:, :, :filled])
 
     def _fits(self, filled: int) -> bool:
-        if self._whole is None or self.keys is None or self.values is None or not self.keys.numel():
-            return False
-        own = all(
-            now.data_ptr() == whole.data_ptr() and now.shape[0] == whole.shape[0] and now.stride() == whole.stride()
-            for now, whole in zip((self.keys, self.values), self._whole, strict=True)
-        )
-        return own and filled <= self._whole[0].shape[-2]
+        own = self._whole is not None and self.keys is self._shown[0] and self.values is self._shown[1]
+        return own and self._whole is not None and filled <= self._whole[0].shape[-2]
 
     def _take(self, key_states: Any, value_states: Any, known: int, filled: int) -> None:
         room = filled + max(LEAST, filled // SHARE)

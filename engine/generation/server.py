@@ -91,7 +91,7 @@ class Routes:
         ticket = self._made(Asked(asked.model, asked.prompt.messages, asked.sampling), asked.prompt)
         self._send([ticket])
         completion = completions.Completion(asked, ticket)
-        answers = changes(ticket)
+        answers = changes(ticket, last=not asked.stream)
         async with _watched(request, ticket):
             # a stream is opened once the model speaks: until then an error can still have a status of its own
             async for answer in answers:
@@ -124,7 +124,7 @@ class Routes:
         self._speaker.submit(tickets)
         async with _watched(request, *tickets):
             for ticket in tickets:
-                async for _ in changes(ticket):
+                async for _ in changes(ticket, last=True):
                     continue
         return next((ticket.problem for ticket in tickets if ticket.problem is not None), None)
 

@@ -23,7 +23,7 @@ from engine.generation.tickets import Ticket
 from engine.generation.weights import Weights
 
 CLOSING = 5.0  # seconds that the last step may take
-WINDOW = 0.005  # seconds that a request waits for others to start with
+WINDOW = 0.002  # seconds that a request waits for others to start with
 SOON = 0.05  # seconds that those who start wait for prompts that are still being read
 FORESIGHT = 2048  # tokens of an answer that memory is counted for before it begins; few come to more
 PADDING = 2.0  # how much wider batches may become by going on as one
@@ -313,10 +313,12 @@ class Speaker:
             if not speech.weights.prefixes.kept or not speech.batch.speaks or any(t.alone for t in speech.tickets):
                 continue
             into = first.setdefault(speech.weights, speech)
+            if into is speech:
+                continue
             rows, width = len(into.tickets) + len(speech.tickets), max(into.batch.width, speech.batch.width)
             apart = len(into.tickets) * into.batch.width + len(speech.tickets) * speech.batch.width
             fits = speech.weights.cache_bytes(width + FORESIGHT) * rows < free_memory() * (1 - SPARE)
-            if into is not speech and rows * width <= PADDING * apart and fits:
+            if rows * width <= PADDING * apart and fits:
                 into.batch.join(speech.batch)
                 into.tickets, speech.tickets = into.tickets + speech.tickets, []
         self._live = [s for s in self._live if s.tickets]

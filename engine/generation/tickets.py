@@ -66,11 +66,13 @@ class Growing:
         self.become(replace(self.answer, **values))
 
 
-async def changes(ticket: Growing) -> AsyncGenerator[Answer, None]:
-    """The ticket's answer at every change, the last one ended."""
+async def changes(ticket: Growing, last: bool = False) -> AsyncGenerator[Answer, None]:
+    """The ticket's answer at every change, the last one ended; or, with ``last``, that one alone, without a word between."""
     loop, changed = asyncio.get_running_loop(), asyncio.Event()
 
     def heard() -> None:
+        if last and not ticket.answer.ended:
+            return
         try:
             loop.call_soon_threadsafe(changed.set)
         except RuntimeError:  # the host is ending and nobody listens any more
@@ -81,7 +83,8 @@ async def changes(ticket: Growing) -> AsyncGenerator[Answer, None]:
         while True:
             changed.clear()
             answer = ticket.answer
-            yield answer
+            if answer.ended or not last:
+                yield answer
             if answer.ended:
                 return
             await changed.wait()
@@ -134,15 +137,15 @@ class Ticket(Growing):
             return
         seconds, tokens = time.monotonic() - self._began, self.answer.tokens + 1
         first = seconds if self.answer.first_token_seconds is None else self.answer.first_token_seconds
-        self.answer = replace(self.answer, tokens=tokens, seconds=seconds, first_token_seconds=first)
         if token not in self._ends:
             self._spoken.push(token)
-        if token in self._ends or self._spoken.stopped:
-            self.finish("done", "stop")
-        elif tokens >= self.room:
-            self.finish("done", "length")
+        reason = "stop" if token in self._ends or self._spoken.stopped else "length" if tokens >= self.room else None
+        told = {"tokens": tokens, "seconds": seconds, "first_token_seconds": first}
+        if reason is None:
+            self._change(text=self._spoken.shown, **told)
         else:
-            self._change(text=self._spoken.shown)
+            self.answer = replace(self.answer, **told)
+            self.finish("done", reason)
 
     def finish(self, status: str, reason: str | None = None) -> None:
         """End with what there is."""

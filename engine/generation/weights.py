@@ -296,9 +296,11 @@ class Weights:
                 self._hooked.add(layer)
 
     def _by_rows(self, layer: Any, adapted: Callable[..., Any]) -> Callable[..., Any]:
+        plain = layer.base_layer.forward  # a module of modules is asked dozens of times a token, and each asking costs
+
         def forward(x: Any, *args: Any, **kwargs: Any) -> Any:
             if self._plain:
-                return layer.base_layer(x, *args, **kwargs)
+                return plain(x, *args, **kwargs)
             return adapted(x, *args, adapter_names=self._speaking, **kwargs)
 
         return forward

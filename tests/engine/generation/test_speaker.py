@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect
 
 from engine.generation import completions
 from engine.generation import speaker as speaking
-from engine.generation.answers import Prompt, Sampling
+from engine.generation.answers import Answer, Prompt, Sampling
 from engine.generation.server import Streamed, application, changes
 from engine.generation.speaker import Speaker
 from engine.generation.tickets import Ticket
@@ -186,6 +186,23 @@ def test_a_client_gone_before_the_first_event_ends_its_answer(world: World) -> N
     with ThreadPoolExecutor(1) as thread:
         thread.submit(asyncio.run, leave()).result()
     assert asked.cancelled
+
+
+def test_who_wants_a_whole_answer_is_not_woken_for_every_token(speaker: Speaker, world: World) -> None:
+    asked = ticket(world, "endless", 40)
+
+    async def listen() -> tuple[list[Answer], int]:
+        loop, told, woken = asyncio.get_running_loop(), [], []
+        called = loop.call_soon_threadsafe
+        loop.call_soon_threadsafe = lambda *args, **more: woken.append(args) or called(*args, **more)
+        speaker.submit([asked])
+        async for answer in changes(asked, last=True):
+            told.append(answer)
+        return told, len(woken)
+
+    with ThreadPoolExecutor(1) as thread:
+        told, woken = thread.submit(asyncio.run, listen()).result()
+    assert [(answer.status, answer.tokens) for answer in told] == [("done", 40)] and woken == 1
 
 
 def test_what_nobody_foresaw_is_told_in_words_and_its_connection_is_not_used_again(
