@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from engine.deployments import freeze
 from engine.deployments import setup as setups
-from engine.errors import BadInput, TemperError, TryLater, Unreachable
+from engine.errors import BadInput, NotFound, TemperError, TryLater, Unreachable
 from engine.generation import completions, heat, outside, texts
 from engine.generation.answer_sets import AnswerSets
 from engine.generation.answers import Answer, Asked, Prompt
@@ -53,6 +53,7 @@ class Routes:
         return [
             Route("/health", self.health),
             Route("/v1/models", self.list_models),
+            Route("/v1/models/{name:path}", self.one_model),
             Route("/v1/chat/completions", self.complete, methods=["POST"]),
             Route("/v1/completions", self.go_on, methods=["POST"]),
             Route("/answers", self.start, methods=["POST"]),
@@ -73,14 +74,21 @@ class Routes:
 
     async def list_models(self, request: Request) -> Response:
         """Every registered model and every deployment, in OpenAI's form."""
-        found = [
-            {"id": m.name, "object": "model", "created": 0, "owned_by": "temper", "kind": m.kind, "fingerprint": m.fingerprint}
-            for m in models.all(self._home, "language")
-        ]
-        for one in deployments.all(self._home):
-            about = {"owned_by": "temper", "kind": "deployment", "fingerprint": one.fingerprint}
-            found.append({"id": one.title, "object": "model", "created": 0, **about})
-        return JSONResponse({"object": "list", "data": found})
+        return JSONResponse({"object": "list", "data": self._listed()})
+
+    async def one_model(self, request: Request) -> Response:
+        """One of them by its name."""
+        name = request.path_params["name"]
+        found = next((each for each in self._listed() if each["id"] == name), None)
+        if found is None:
+            raise NotFound(f"There is no model {name!r}. GET /v1/models lists them.")
+        return JSONResponse(found)
+
+    def _listed(self) -> list[dict[str, Any]]:
+        about = {"object": "model", "created": 0, "owned_by": "temper"}
+        found = [(m.name, m.kind, m.fingerprint) for m in models.all(self._home, "language")]
+        found += [(one.title, "deployment", one.fingerprint) for one in deployments.all(self._home)]
+        return [{"id": name, **about, "kind": kind, "fingerprint": fingerprint} for name, kind, fingerprint in found]
 
     async def complete(self, request: Request) -> Response:
         """A chat completion, whole or as a stream of server-sent events. A client that leaves ends its answer."""

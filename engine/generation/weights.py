@@ -296,7 +296,7 @@ class Weights:
                 self._hooked.add(layer)
 
     def _by_rows(self, layer: Any, adapted: Callable[..., Any]) -> Callable[..., Any]:
-        plain = layer.base_layer.forward  # a module of modules is asked dozens of times a token, and each asking costs
+        plain = layer.base_layer.forward  # found once: it is asked dozens of times a token
 
         def forward(x: Any, *args: Any, **kwargs: Any) -> Any:
             if self._plain:

@@ -143,8 +143,12 @@ def test_an_answer_ends_before_its_stop_string_and_at_its_length(address: Addres
 
 def test_the_list_of_models_names_their_fingerprints(world: World, address: Address) -> None:
     with client(address) as asking:
-        listed = {m["id"]: m["fingerprint"] for m in asking.get("/v1/models").json()["data"]}
+        models = asking.get("/v1/models").json()["data"]
+        one, none = asking.get("/v1/models/left"), asking.get("/v1/models/who/else")
+    listed = {m["id"]: m["fingerprint"] for m in models}
     assert listed["left"] == world.model("left").fingerprint
+    assert one.json() in models and one.json()["id"] == "left"
+    assert none.status_code == 404 and "'who/else'" in none.json()["error"]["message"]
     assert {"base", "left", "right", "full"} <= set(listed)
 
 
