@@ -16,11 +16,15 @@ from engine.generation.tickets import Growing
 
 # what would change the answer and is not done here: refused rather than passed over, unless it asks for nothing
 REFUSED: dict[str, tuple[Any, ...]] = {
-    "n": (1,),
+    "n": (1,), "logit_bias": ({},), "frequency_penalty": (0,), "presence_penalty": (0,), "repetition_penalty": (1,),
+    "top_k": (0, -1), "min_p": (0,), "min_tokens": (0,), "ignore_eos": (False,), "stop_token_ids": ([],),
+    "guided_json": (), "guided_regex": (), "guided_choice": (), "guided_grammar": (),
+}  # fmt: skip
+NO_CHAT: dict[str, tuple[Any, ...]] = {
     "functions": ([],),
-    "logit_bias": ({},),
-    "frequency_penalty": (0,),
-    "presence_penalty": (0,),
+    "function_call": ("none", "auto"),
+    "modalities": (["text"],),
+    "audio": (),
 }
 MOST_LIKELIEST = 20  # tokens told beside each
 
@@ -38,9 +42,7 @@ class Request:
     @classmethod
     def checked(cls, body: Mapping[str, Any]) -> "Request":
         """The request in ``body``; BadInput names what cannot be done. Temperature and seed default as OpenAI's do."""
-        for name, nothing in REFUSED.items():
-            if body.get(name) is not None and body[name] not in nothing:
-                raise BadInput(f"{name} is not supported here. Leave it out.")
+        refuse(body, REFUSED | NO_CHAT)
         if not isinstance(body.get("model"), str):
             raise BadInput("model takes the name of a model. GET /v1/models lists them.")
         given = {"temperature": 1.0, **{name: value for name, value in body.items() if value is not None}}
@@ -48,16 +50,36 @@ class Request:
         sampling = Sampling.checked(given)
         if body.get("seed") is None:
             sampling = replace(sampling, seed=secrets.randbits(31))
-        options = body.get("stream_options") or {}
-        if not isinstance(options, Mapping):
-            raise BadInput(f"stream_options takes an object, as in {{'include_usage': true}}, not {options!r}.")
-        stream, usage = bool(body.get("stream")), bool(options.get("include_usage"))
+        stream, usage = streaming(body)
         prompt = Prompt(checked_messages(body.get("messages")), _tools(body), scores=_alternatives(body), constrain=_format(body))
         return cls(body["model"], prompt, sampling, stream, usage)
 
 
+def refuse(body: Mapping[str, Any], settings: Mapping[str, tuple[Any, ...]]) -> None:
+    """BadInput for one of these that is set, unless to a value that asks for nothing."""
+    for name, nothing in settings.items():
+        if body.get(name) is not None and body[name] not in nothing:
+            raise BadInput(f"{name} is not supported here. Leave it out.")
+
+
+def flag(body: Mapping[str, Any], name: str) -> bool:
+    """Whether this is asked for. BadInput for what is neither true nor false."""
+    given = body.get(name)
+    if not isinstance(given, bool | None):
+        raise BadInput(f"{name} takes true or false, not {given!r}.")
+    return bool(given)
+
+
+def streaming(body: Mapping[str, Any]) -> tuple[bool, bool]:
+    """Whether a stream is asked for, and whether it ends with how many tokens it took."""
+    options = body.get("stream_options") or {}
+    if not isinstance(options, Mapping):
+        raise BadInput(f"stream_options takes an object, as in {{'include_usage': true}}, not {options!r}.")
+    return flag(body, "stream"), flag(options, "include_usage")
+
+
 def _tools(body: Mapping[str, Any]) -> list[Any]:
-    """The tools that may be called. BadInput where one is none, or a call is asked for."""
+    """The tools that may be called, with what may be left out. BadInput where one is none, or a call is asked for."""
     tools, choice = body.get("tools") or [], body.get("tool_choice") or "auto"
     functions = [t.get("function") for t in tools if isinstance(t, Mapping)] if isinstance(tools, list) else [None]
     named = [isinstance(f, Mapping) and isinstance(f.get("name"), str) and bool(f["name"]) for f in functions]
@@ -65,7 +87,17 @@ def _tools(body: Mapping[str, Any]) -> list[Any]:
         raise BadInput("tools takes a list of functions, each with a name: {'type': 'function', 'function': {'name': ...}}.")
     if choice not in ("auto", "none"):
         raise BadInput(f"tool_choice takes auto or none, not {choice!r}: a call cannot be forced here.")
-    return tools if choice == "auto" else []
+    return [_whole_tool(tool) for tool in tools] if choice == "auto" else []
+
+
+def _whole_tool(tool: Mapping[str, Any]) -> dict[str, Any]:
+    """The tool with an empty description and no parameters where it has none: chat templates ask for both."""
+    function = tool["function"]
+    given = function.get("parameters") or {}
+    if not isinstance(given, Mapping):
+        raise BadInput(f"parameters of the tool {function['name']} takes a JSON Schema of an object, not {given!r}.")
+    told = {"description": function.get("description") or "", "parameters": {"type": "object", "properties": {}, **given}}
+    return {**tool, "function": {**function, **told}}
 
 
 def _format(body: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -91,7 +123,10 @@ def _alternatives(body: Mapping[str, Any]) -> int | None:
     count = body.get("top_logprobs") or 0
     if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count <= MOST_LIKELIEST:
         raise BadInput(f"top_logprobs takes a whole number from 0 to {MOST_LIKELIEST}, not {count!r}.")
-    return count if body.get("logprobs") else None
+    wanted = flag(body, "logprobs")
+    if count and not wanted:
+        raise BadInput(f"top_logprobs {count} takes logprobs as well. Set logprobs to true, or leave it out.")
+    return count if wanted else None
 
 
 class Completion:

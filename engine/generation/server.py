@@ -3,7 +3,7 @@
 import asyncio
 import dataclasses
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -93,47 +93,59 @@ class Routes:
     async def complete(self, request: Request) -> Response:
         """A chat completion, whole or as a stream of server-sent events. A client that leaves ends its answer."""
         body = await _body(request)
-        asked = completions.Request.checked(body)
-        if not self._around(asked.model) and self.front.takes(voice := Voice.find(self._home, asked.model)):
+        if (voice := self._fronted(body)) is not None:
             return await self._forwarded("/chat/completions", body, voice)
+        asked = completions.Request.checked(body)
         ticket = self._made(Asked(asked.model, asked.prompt.messages, asked.sampling), asked.prompt)
         self._send([ticket])
         completion = completions.Completion(asked, ticket)
-        answers = changes(ticket, last=not asked.stream)
-        async with _watched(request, ticket):
-            # a stream is opened once the model speaks: until then an error can still have a status of its own
-            async for answer in answers:
-                if asked.stream and answer.status == "running":
-                    return Streamed(ticket, answers, completion)
-        if ticket.problem is not None:
-            return JSONResponse(completions.error(ticket.problem), ticket.problem.status)
         if asked.stream:
-            return Streamed(ticket, changes(ticket), completion)
+            return await self._streamed(request, ticket, completion)
+        failed = await self._ended(request, [ticket])
+        if failed is not None:
+            return JSONResponse(completions.error(failed), failed.status)
         return JSONResponse(await run_in_threadpool(completion.whole, ticket.answer))  # reading calls of tools takes libraries
 
     async def go_on(self, request: Request) -> Response:
         """Completions of texts or tokens, with the scores of what is read and said where these are asked for."""
         body = await _body(request)
+        if (voice := self._fronted(body)) is not None:
+            return await self._forwarded("/completions", body, voice)
         asked = texts.Request.checked(body)
         voice = Voice.find(self._home, asked.model)
-        if self.front.takes(voice):
-            return await self._forwarded("/completions", body, voice)
         tickets = [Ticket(voice, prompt, asked.sampling) for prompt in asked.prompts]
+        self._speaker.submit(tickets)
+        completion = texts.Completion(asked, tickets)
         if asked.stream:
-            self._speaker.submit(tickets)
-            return Streamed(tickets[0], changes(tickets[0]), texts.Completion(asked, tickets))
-        failed = await self._answered(request, tickets)
+            return await self._streamed(request, tickets[0], completion)
+        failed = await self._ended(request, tickets)
         if failed is not None:
             return JSONResponse(completions.error(failed), failed.status)
-        return JSONResponse(texts.Completion(asked, tickets).whole())
+        return JSONResponse(completion.whole())
 
-    async def _answered(self, request: Request, tickets: list[Ticket]) -> Problem | None:
-        """Wait until all of these have ended, or the client has left; the first that failed says why."""
-        self._speaker.submit(tickets)
+    async def _streamed(
+        self, request: Request, ticket: Growing, completion: completions.Completion | texts.Completion
+    ) -> Response:
+        """A stream, opened once the model speaks: until then an error can still have a status of its own."""
+        answers = changes(ticket)
+        async with _watched(request, ticket):
+            async for answer in answers:
+                if answer.status == "running":
+                    return Streamed(ticket, answers, completion)
+        if ticket.problem is not None:
+            return JSONResponse(completions.error(ticket.problem), ticket.problem.status)
+        return Streamed(ticket, changes(ticket), completion)
+
+    async def _ended(self, request: Request, tickets: Sequence[Growing]) -> Problem | None:
+        """Wait until all of these have ended; the first that failed says why. ClientDisconnect when nobody waits any more."""
         async with _watched(request, *tickets):
             for ticket in tickets:
                 async for _ in changes(ticket, last=True):
                     continue
+        if any(ticket.cancelled for ticket in tickets):
+            raise ClientDisconnect
+        if any(ticket.answer.status == "stopped" and ticket.row is None for ticket in tickets):
+            raise TryLater("The host is ending. Ask again in a moment.")
         return next((ticket.problem for ticket in tickets if ticket.problem is not None), None)
 
     async def start(self, request: Request) -> Response:
@@ -159,6 +171,14 @@ class Routes:
             return self._made(asked)
         except TemperError as problem:
             return Answer(asked.model, status="failed", error=str(problem), sampling=asked.sampling)
+
+    def _fronted(self, body: dict[str, Any]) -> Voice | None:
+        """Who is asked, where vLLM speaks for it: what that can do is for it to say."""
+        model = body.get("model")
+        if not isinstance(model, str) or self._around(model):
+            return None
+        voice = Voice.find(self._home, model)
+        return voice if self.front.takes(voice) else None
 
     def _around(self, model: str) -> bool:
         """Whether a name means more than weights of this home: a model outside, or a deployment."""
@@ -219,7 +239,8 @@ class Routes:
         """How likely each token of an answer is under two models."""
         asked = heat.Request.checked(await _body(request))
         reading = await run_in_threadpool(heat.Reading, self._home, asked)
-        failed = await self._answered(request, reading.tickets)
+        self._speaker.submit(reading.tickets)
+        failed = await self._ended(request, reading.tickets)
         if failed is not None:
             return refusal(failed.status, failed.code, failed.message)
         return JSONResponse(dataclasses.asdict(reading.told()))

@@ -8,16 +8,13 @@ from typing import Any
 
 from engine.errors import BadInput
 from engine.generation.answers import Answer, Prompt, Sampling
-from engine.generation.completions import event, usage
+from engine.generation.completions import REFUSED, event, flag, refuse, streaming, usage
 from engine.generation.decoding import Score
 from engine.generation.tickets import Ticket
 
 USUAL = 16  # tokens of an answer, as OpenAI's
 MOST_PROMPTS, MOST_LIKELIEST = 256, 20
-# what would change the answer and is not done here: refused rather than passed over, unless it asks for nothing
-REFUSED: dict[str, tuple[Any, ...]] = {
-    "n": (1,), "best_of": (1,), "suffix": ("",), "logit_bias": ({},), "frequency_penalty": (0,), "presence_penalty": (0,),
-}  # fmt: skip
+NO_TEXT: dict[str, tuple[Any, ...]] = {"best_of": (1,), "suffix": ("",), "response_format": ({"type": "text"},), "tools": ([],)}
 
 
 @dataclass(frozen=True)
@@ -28,17 +25,16 @@ class Request:
     prompts: list[Prompt]
     sampling: Sampling
     stream: bool
+    usage: bool  # whether a stream ends with how many tokens it took
     nothing: bool
 
     @classmethod
     def checked(cls, body: Mapping[str, Any]) -> "Request":
         """The request in ``body``; BadInput names what cannot be done."""
-        for name, nothing in REFUSED.items():
-            if body.get(name) is not None and body[name] not in nothing:
-                raise BadInput(f"{name} is not supported here. Leave it out.")
+        refuse(body, REFUSED | NO_TEXT)
         if not isinstance(body.get("model"), str):
             raise BadInput("model takes the name of a model. GET /v1/models lists them.")
-        scores, echo = body.get("logprobs"), bool(body.get("echo"))
+        scores, echo = body.get("logprobs"), flag(body, "echo")
         if isinstance(scores, bool) or not isinstance(scores, int | None) or not 0 <= (scores or 0) <= MOST_LIKELIEST:
             raise BadInput(f"logprobs takes a whole number from 0 to {MOST_LIKELIEST}, not {scores!r}.")
         given = {"temperature": 1.0, "max_tokens": USUAL, **{name: value for name, value in body.items() if value is not None}}
@@ -47,9 +43,10 @@ class Request:
         if body.get("seed") is None:
             sampling = replace(sampling, seed=secrets.randbits(31))
         prompts = [replace(prompt, scores=scores, echo=echo and scores is not None) for prompt in _prompts(body.get("prompt"))]
-        if body.get("stream") and (len(prompts) > 1 or echo):
+        stream, counted = streaming(body)
+        if stream and (len(prompts) > 1 or echo):
             raise BadInput("A stream goes on with one prompt, and does not repeat it. Ask without stream.")
-        return cls(body["model"], prompts, sampling, bool(body.get("stream")), nothing)
+        return cls(body["model"], prompts, sampling, stream, counted, nothing)
 
 
 def _prompts(given: Any) -> list[Prompt]:
@@ -76,11 +73,16 @@ class Completion:
         self._tickets = tickets
         self._id = f"cmpl-{secrets.token_hex(12)}"
         self._created = int(time.time())
+        self._told = self._at = 0  # tokens whose scores were sent, and characters of these
 
     def whole(self) -> dict[str, Any]:
         """The finished answers."""
-        counts = [usage(ticket.answer) for ticket in self._tickets]
-        total = {name: sum(each[name] for each in counts) for name in ("prompt_tokens", "completion_tokens", "total_tokens")}
+        said = (replace(ticket.answer, tokens=0) if self._request.nothing else ticket.answer for ticket in self._tickets)
+        total, *others = [usage(answer) for answer in said]
+        for each in others:
+            for name in ("prompt_tokens", "completion_tokens", "total_tokens"):
+                total[name] += each[name]
+            total["prompt_tokens_details"]["cached_tokens"] += each["prompt_tokens_details"]["cached_tokens"]
         choices = [self._choice(i, ticket) for i, ticket in enumerate(self._tickets)]
         return {**self._head(self._tickets[0].answer), "choices": choices, "usage": total}
 
@@ -97,12 +99,22 @@ class Completion:
     def piece(self, answer: Answer, text: str | None, first: bool = False) -> str:
         """One line of a stream: more text, or (``text`` None) the reason of the end."""
         reason = (answer.finish or "stop") if text is None else None
-        choice = {"index": 0, "text": text or "", "finish_reason": reason, "logprobs": None}
+        choice = {"index": 0, "text": text or "", "finish_reason": reason, "logprobs": self._new_scores(answer)}
         return event({**self._head(answer), "choices": [choice]})
 
+    def _new_scores(self, answer: Answer) -> dict[str, Any] | None:
+        """The scores of the tokens that were said since the last piece, where they are asked for."""
+        ticket = self._tickets[0]
+        if ticket.prompt.scores is None or ticket.row is None or answer.tokens == self._told:
+            return None
+        told = _scores(ticket.tokenizer, ticket.row.scores[self._told : answer.tokens], None, self._at)
+        self._told, self._at = answer.tokens, self._at + sum(map(len, told["tokens"]))
+        return told
+
     def ending(self, answer: Answer) -> str:
-        """The last lines of a stream."""
-        return event({**self._head(answer), "choices": [], "usage": usage(answer)}) + "data: [DONE]\n\n"
+        """The last lines of a stream: the tokens it took where that was asked for, and the mark of the end."""
+        used = {**self._head(answer), "choices": [], "usage": usage(answer)}
+        return (event(used) if self._request.usage else "") + "data: [DONE]\n\n"
 
     def _head(self, answer: Answer) -> dict[str, Any]:
         return {
@@ -111,10 +123,10 @@ class Completion:
         }  # fmt: skip
 
 
-def _scores(tokenizer: Any, scores: Sequence[Score], first: int | None) -> dict[str, Any]:
-    """Scores as OpenAI's plain completions tell them; a ``first`` token that was read has none."""
+def _scores(tokenizer: Any, scores: Sequence[Score], first: int | None, at: int = 0) -> dict[str, Any]:
+    """Scores as OpenAI's plain completions tell them, from a character on; a ``first`` token that was read has none."""
     tokens = ([first] if first is not None else []) + [score.token for score in scores]
-    texts, offsets, at = tokenizer.batch_decode([[token] for token in tokens]), [], 0
+    texts, offsets = tokenizer.batch_decode([[token] for token in tokens]), []
     for text in texts:
         offsets.append(at)
         at += len(text)

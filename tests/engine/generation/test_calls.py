@@ -57,6 +57,12 @@ def test_words_are_words_where_tools_are_offered_and_where_they_are_not(tokenize
         assert (choice["finish_reason"], choice["message"]) == ("stop", {"role": "assistant", "content": text})
 
 
+@pytest.mark.parametrize("more", [{}, {"parameters": {}}, {"description": "Does a.", "parameters": None}])
+def test_a_tool_may_leave_its_description_and_its_parameters_out(tokenizer: Any, more: dict[str, Any]) -> None:
+    asked = completions.Request.checked({**ASKED, "tools": [{"type": "function", "function": {"name": "do_a", **more}}]})
+    assert "do_a" in tokenizer.decode(batch.encode(tokenizer, asked.prompt.messages, list(asked.prompt.tools)))
+
+
 def test_what_a_tool_gave_is_read_by_the_next_turn(tokenizer: Any) -> None:
     call = {"id": "call_1", "type": "function", "function": {"name": "calculator", "arguments": '{"sum": "47 * 86"}'}}
     later = [

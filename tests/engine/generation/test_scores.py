@@ -101,11 +101,36 @@ def test_a_text_is_gone_on_with_as_it_is_and_in_pieces(address: Address) -> None
     pieces = [json.loads(line[6:]) for line in streamed.splitlines() if line.startswith("data: {")]
     assert "".join(choice["text"] for piece in pieces for choice in piece["choices"]) == whole["choices"][0]["text"]
     assert streamed.endswith("data: [DONE]\n\n")
+    assert all(piece["choices"] and piece["system_fingerprint"] for piece in pieces), "tokens are told to who asks for them"
+
+
+def test_a_text_gone_on_with_in_pieces_has_the_scores_of_the_whole_and_tells_its_tokens(address: Address) -> None:
+    asked = {"model": "base", "prompt": TEXT, "max_tokens": 10, "temperature": 0, "logprobs": 2}
+    whole = post(address, **asked).json()
+    streamed = post(address, **asked, stream=True, stream_options={"include_usage": True}).text
+    pieces = [json.loads(line[6:]) for line in streamed.splitlines() if line.startswith("data: {")]
+    told = [choice["logprobs"] for piece in pieces for choice in piece["choices"] if choice["logprobs"]]
+    for name, values in whole["choices"][0]["logprobs"].items():
+        assert [value for each in told for value in each[name]] == values, name
+    assert pieces[-1]["usage"] | {"prompt_tokens_details": None} == whole["usage"] | {"prompt_tokens_details": None}
+
+
+def test_a_stream_that_cannot_begin_has_a_status_of_its_own(address: Address) -> None:
+    refused = post(address, model="base", prompt=[10**9], stream=True)
+    assert refused.status_code == 400 and "knows" in refused.json()["error"]["message"]
+
+
+def test_what_is_only_read_says_no_token(address: Address) -> None:
+    read = post(address, model="base", prompt=TEXT, max_tokens=0, echo=True, logprobs=0).json()
+    assert read["usage"]["completion_tokens"] == 0 and read["choices"][0]["text"] == TEXT
+    assert read["usage"]["total_tokens"] == read["usage"]["prompt_tokens"] == len(read["choices"][0]["logprobs"]["tokens"])
 
 
 @pytest.mark.parametrize(
     ("body", "said"),
-    [({"prompt": ""}, "none of them empty"), ({"prompt": []}, "none of them empty"), ({"prompt": [[]]}, "none of them empty"),
+    [({"prompt": TEXT, "stream": "false"}, "stream takes true or false, not 'false'"), ({"prompt": TEXT, "top_k": 1}, "top_k"),
+     ({"prompt": TEXT, "echo": 1}, "echo"), ({"prompt": TEXT, "response_format": {"type": "json_object"}}, "response_format"),
+     ({"prompt": ""}, "none of them empty"), ({"prompt": []}, "none of them empty"), ({"prompt": [[]]}, "none of them empty"),
      ({"prompt": [1, "x"]}, "none of them empty"), ({"prompt": [-1]}, "none of them empty"), ({"prompt": TEXT, "logprobs": 99}, "logprobs"),
      ({"prompt": TEXT, "best_of": 3}, "best_of"), ({"prompt": [TEXT, TEXT], "stream": True}, "one prompt"), ({"prompt": [10**9]}, "knows"),
      ({"prompt": TEXT, "max_tokens": 0}, "max_tokens")],
@@ -117,7 +142,10 @@ def test_a_completion_that_cannot_be_is_told_so(address: Address, body: dict[str
 
 @pytest.mark.parametrize(
     ("more", "said"),
-    [({"top_logprobs": 21}, "top_logprobs"), ({"tools": [{"x": 1}]}, "tools takes"), ({"tools": "x"}, "tools takes"),
+    [({"top_logprobs": 21}, "top_logprobs"), ({"top_logprobs": 2}, "takes logprobs as well"), ({"logprobs": 1}, "true or false"),
+     ({"guided_json": {}}, "guided_json"), ({"function_call": {"name": "f"}}, "function_call"),
+     ({"tools": [{"type": "function", "function": {"name": "f", "parameters": 3}}]}, "parameters of the tool f"),
+     ({"tools": [{"x": 1}]}, "tools takes"), ({"tools": "x"}, "tools takes"),
      ({"tools": [{"type": "function", "function": {"name": "f"}}], "tool_choice": "required"}, "cannot be forced")],
 )  # fmt: skip
 def test_scores_and_tools_that_cannot_be_are_told_so(address: Address, more: dict[str, Any], said: str) -> None:

@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
+import json
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from unittest import mock
 
 import httpx
 import pytest
@@ -188,17 +190,40 @@ def test_a_client_gone_before_the_first_event_ends_its_answer(world: World) -> N
     assert asked.cancelled
 
 
+def test_a_client_that_leaves_many_texts_ends_them_without_a_fault(speaker: Speaker, world: World) -> None:
+    app = application(world.home, speaker, "token", 80, lambda: None)
+    body = json.dumps({"model": "endless", "prompt": ["Who keeps the bakery?"] * 100, "max_tokens": 90_000}).encode()
+    heard = iter([{"type": "http.request", "body": body}, {"type": "http.disconnect"}])
+    sent: list[Any] = []
+
+    async def leave() -> None:
+        async def receive() -> Any:
+            await asyncio.sleep(0.1)  # some of them have begun by then, and some wait
+            return next(heard)
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        headers = [(b"authorization", b"Bearer token"), (b"host", b"127.0.0.1:80")]
+        await app(
+            {"type": "http", "method": "POST", "path": "/v1/completions", "query_string": b"", "headers": headers}, receive, send
+        )
+
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, leave()).result()
+    assert [message["status"] for message in sent if "status" in message] == [400]
+    assert ask(speaker, world, "base", tokens=2)[0].answer.status == "done"
+
+
 def test_who_wants_a_whole_answer_is_not_woken_for_every_token(speaker: Speaker, world: World) -> None:
     asked = ticket(world, "endless", 40)
 
     async def listen() -> tuple[list[Answer], int]:
-        loop, told, woken = asyncio.get_running_loop(), [], []
-        called = loop.call_soon_threadsafe
-        loop.call_soon_threadsafe = lambda *args, **more: woken.append(args) or called(*args, **more)
-        speaker.submit([asked])
-        async for answer in changes(asked, last=True):
-            told.append(answer)
-        return told, len(woken)
+        loop = asyncio.get_running_loop()
+        with mock.patch.object(loop, "call_soon_threadsafe", wraps=loop.call_soon_threadsafe) as woken:
+            speaker.submit([asked])
+            told = [answer async for answer in changes(asked, last=True)]
+        return told, woken.call_count
 
     with ThreadPoolExecutor(1) as thread:
         told, woken = thread.submit(asyncio.run, listen()).result()
