@@ -134,6 +134,20 @@ def test_rows_that_go_on_in_one_batch_say_what_they_would_have_said(world: World
     assert run(weights, [row], 8)[0] == alone(world, "left", asked, 8) and row.cached == len(asked) - 5
 
 
+def test_two_rows_without_padding_that_go_on_in_one_batch_do_not_look_at_the_padding_of_the_shorter(world: World) -> None:
+    weights, (base, left) = prepare(world, "base", "left")
+    short, long = prompts(world)
+    one, other = Batch(weights, [Row(list(long), left, Sampling())]), Batch(weights, [Row(list(short), base, Sampling())])
+    for batch in (one, other):
+        for _ in range(3):
+            batch.step()
+    one.join(other)
+    for _ in range(9):
+        one.step()
+    said = [row.ids[len(ids) :] for row, ids in zip(one.rows, (long, short), strict=True)]
+    assert said == [alone(world, "left", long, 12), alone(world, "base", short, 12)]
+
+
 def test_a_row_goes_on_in_another_batch_where_it_stood(world: World) -> None:
     weights, (left,) = prepare(world, "left")
     short, _ = prompts(world)
