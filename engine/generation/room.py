@@ -47,8 +47,9 @@ class RoomyLayer(DynamicLayer):
         self.keys, self.values = self._shown = (self._whole[0][:, :, :filled], self._whole[1][:, :, :filled])
 
     def _fits(self, filled: int) -> bool:
-        own = self._whole is not None and self.keys is self._shown[0] and self.values is self._shown[1]
-        return own and self._whole is not None and filled <= self._whole[0].shape[-2]
+        if self._whole is None or self.keys is not self._shown[0] or self.values is not self._shown[1]:
+            return False
+        return filled <= self._whole[0].shape[-2]
 
     def _take(self, key_states: Any, value_states: Any, known: int, filled: int) -> None:
         room = filled + max(LEAST, filled // SHARE)
