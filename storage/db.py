@@ -40,7 +40,12 @@ def library_is_safe() -> bool:
 
 def now() -> str:
     """This moment as UTC text with milliseconds, as every table stores it."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+    return stamp(datetime.now(UTC))
+
+
+def stamp(moment: datetime) -> str:
+    """A moment in UTC as every table stores it."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
 def _open(home: Home) -> Any:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from contextlib import suppress
 from typing import Any
 
 from storage import files
@@ -26,9 +27,16 @@ def write(home: Home, kind: str, name: str, body: dict[str, Any]) -> None:
 
 
 def newest(home: Home, kind: str, limit: int) -> list[dict[str, Any]]:
-    """The documents that were written last, newest first."""
-    found = sorted((home.root / kind).glob("*.json"), key=lambda path: path.stat().st_mtime, reverse=True)
-    return [body for path in found[:limit] if (body := read(home, kind, path.stem)) is not None]
+    """The documents that were written last, newest first; what is no JSON, or was taken away meanwhile, is passed over."""
+    found = []
+    for path in (home.root / kind).glob("*.json"):
+        with suppress(OSError):
+            found.append((path.stat().st_mtime, path.stem))
+    bodies = []
+    for _, name in sorted(found, reverse=True)[:limit]:
+        with suppress(OSError, ValueError):
+            bodies.append(read(home, kind, name))
+    return [body for body in bodies if body is not None]
 
 
 def delete(home: Home, kind: str, name: str) -> None:

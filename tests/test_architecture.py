@@ -119,6 +119,19 @@ def test_a_page_never_imports_another_page() -> None:
     assert not wrong, wrong
 
 
+def test_no_popover_asks_for_a_rerun_when_it_closes() -> None:
+    # the click that closes it may be one on a link: what comes after that click, in the old page's name, undoes it
+    wrong = [
+        f"{name}:{node.lineno}"
+        for name, tree in below("pages")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func).endswith("popover")
+        and any(k.arg == "on_change" for k in node.keywords)
+    ]
+    assert not wrong, wrong
+
+
 def defines_a_method(tree: ast.Module) -> bool:
     targets = [t for node in tree.body if isinstance(node, ast.Assign) for t in node.targets]
     return any(isinstance(target, ast.Name) and target.id == "METHOD" for target in targets)

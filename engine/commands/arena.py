@@ -95,12 +95,12 @@ def _votes(home: Home, given: argparse.Namespace) -> int:
 
 
 def _import(home: Home, given: argparse.Namespace) -> int:
-    brought = exchange.bring(home, projects.find_or_create(home, given.project), given.file, "arena")
+    brought = exchange.bring(home, given.project, given.file, "arena")
     if given.json:
         output.as_json(brought)
         return 0
     print(
-        f"{given.project}: {brought.pairs} pairs and {brought.votes} votes from {brought.rows} battles, {brought.bad} could not be used"
+        f"{brought.project}: {brought.pairs} pairs and {brought.votes} votes from {brought.rows} battles, {brought.bad} could not be used"
     )
     for problem in brought.problems[:20]:
         print(f"  row {problem.row}: {problem.message}")

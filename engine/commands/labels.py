@@ -222,16 +222,15 @@ def _order(home: Home, given: argparse.Namespace) -> int:
 def _import(home: Home, given: argparse.Namespace) -> int:
     if bool(given.file) == bool(given.data):
         raise BadInput("Name either a file or, with --data, a data set.")
-    project = projects.find_or_create(home, given.project)
     if given.data:
-        brought = exchange.from_dataset(home, project, curate.find(home, given.data))
+        brought = exchange.from_dataset(home, given.project, curate.find(home, given.data))
     else:
-        brought = exchange.bring(home, project, given.file, given.layout)
+        brought = exchange.bring(home, given.project, given.file, given.layout)
     if given.json:
         output.as_json(brought)
         return 0
     print(
-        f"{project.name}: {brought.pairs} pairs and {brought.votes} votes, from {brought.rows} rows of {LAYOUTS[brought.layout].title}"
+        f"{brought.project}: {brought.pairs} pairs and {brought.votes} votes, from {brought.rows} rows of {LAYOUTS[brought.layout].title}"
     )
     if brought.known_pairs or brought.known_votes:
         print(f"  known before: {brought.known_pairs} pairs, {brought.known_votes} votes")

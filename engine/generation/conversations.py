@@ -134,8 +134,12 @@ def reveal(home: Home, name: str) -> None:
 
 
 def recent(home: Home, limit: int = 20) -> list[Conversation]:
-    """The conversations that were written to last, newest first."""
-    return [turns.parse(body).seen_from("") for body in documents.newest(home, KIND, limit)]
+    """The conversations that were written to last, newest first; one that cannot be read is passed over."""
+    found = []
+    for body in documents.newest(home, KIND, limit):
+        with suppress(TypeError, ValueError, KeyError, AttributeError):
+            found.append(turns.parse(body).seen_from(""))
+    return found
 
 
 def delete(home: Home, name: str) -> None:

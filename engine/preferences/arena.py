@@ -12,7 +12,7 @@ from engine.data import reading
 from engine.errors import BadInput, WrongShape
 from engine.preferences import consensus
 from engine.preferences.ranking import STYLE, Battle
-from engine.preferences.values import WORDS, topic, word
+from engine.preferences.values import WORDS, seconds, topic, word
 from storage import files, preferences
 from storage.home import Home
 from storage.records import Pair, Project, Vote
@@ -97,7 +97,7 @@ def some(battles: Sequence[Battle], labeller: str | None = None, topic: str | No
 
 
 def read(path: Path | str) -> list[Battle]:
-    """The battles of a file in FastChat's form or of a CSV with model_a, model_b and winner.
+    """The battles of a file in FastChat's form or of a CSV with model_a, model_b and winner; none of a model with itself.
 
     WrongShape where a row names no models or no winner.
     """
@@ -112,10 +112,13 @@ def read(path: Path | str) -> list[Battle]:
             raise WrongShape(
                 f"Row {row.row} of {path.name}: {value['winner']!r} is no winner. Use {', '.join(WINNERS.values())}."
             )
+        names = str(value["model_a"]).strip(), str(value["model_b"]).strip()
+        if names[0] == names[1]:
+            continue
         answers = [_last(value.get(f"conversation_{side}")) for side in "ab"]
         looks = style(*answers) if all(answers) else (0.0,) * len(STYLE)
         told = str(value.get("judge") or ""), topic(value).get("topic", "")
-        found.append(Battle(str(value["model_a"]), str(value["model_b"]), SCORES[said], looks, *told))
+        found.append(Battle(*names, SCORES[said], looks, *told))
     return found
 
 
@@ -134,8 +137,8 @@ def export(home: Home, project: Project, path: Path | str, by: str = "people") -
         if names is not None:
             rows.append(
                 {
-                    "model_a": names[0], "model_b": names[1], "winner": WINNERS[vote.choice], "judge": vote.labeller, "tstamp": vote.at,
-                    "topic": topic(pair.extra).get("topic", ""),
+                    "model_a": names[0], "model_b": names[1], "winner": WINNERS[vote.choice], "judge": vote.labeller,
+                    "tstamp": seconds(vote.at), "topic": topic(pair.extra).get("topic", ""),
                     **{f"conversation_{side}": [*pair.prompt, {"role": "assistant", "content": text}]
                        for side, text in (("a", pair.first), ("b", pair.second))},
                 }

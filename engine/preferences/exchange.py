@@ -14,7 +14,7 @@ from engine.data import curate, reading
 from engine.data.curate import Problem
 from engine.data.shapes import UnusableRow, pack
 from engine.errors import BadInput, UnreadableFile, WrongShape
-from engine.preferences import pairs
+from engine.preferences import pairs, projects
 from engine.preferences.layouts import LAYOUTS, Layout
 from engine.preferences.pairs import NewPair, Placed
 from engine.preferences.values import NewVote
@@ -36,6 +36,7 @@ class Brought:
     """What came of a file: how many pairs and votes are new or were known, and the rows that could not be used."""
 
     layout: str
+    project: str = ""
     rows: int = 0
     pairs: int = 0
     known_pairs: int = 0
@@ -46,11 +47,12 @@ class Brought:
 
 
 def bring(
-    home: Home, project: Project, path: Path | str, layout: str | None = None, progress: Callable[[int], None] | None = None
+    home: Home, project: Project | str, path: Path | str, layout: str | None = None, progress: Callable[[int], None] | None = None
 ) -> Brought:
     """Take the pairs and votes of a file into a project; what is there already does not come in twice.
 
-    The layout is recognised unless it is named. UnreadableFile or WrongShape, and nothing stored, where nothing can come of it.
+    The layout is recognised unless it is named; a project named that there is not yet begins with the first row that can be used.
+    UnreadableFile or WrongShape, and nothing stored, where nothing can come of it.
     """
     path = Path(path).expanduser()
     if layout is not None and layout not in LAYOUTS:
@@ -70,7 +72,7 @@ def bring(
     return _taken(home, project, chosen, given, progress)
 
 
-def from_dataset(home: Home, project: Project, dataset: Dataset, progress: Callable[[int], None] | None = None) -> Brought:
+def from_dataset(home: Home, project: Project | str, dataset: Dataset, progress: Callable[[int], None] | None = None) -> Brought:
     """Take the pairs of a frozen ``preference`` data set into a project; what it calls chosen is kept as a vote of its own."""
     if dataset.shape != "preference":
         raise WrongShape(f"Pairs come from data of the shape preference, and {dataset.title} holds {dataset.shape}.")
@@ -97,25 +99,34 @@ def _recognised(sample: Sequence[Any], path: Path, layout: str | None) -> Layout
 
 
 def _taken(
-    home: Home, project: Project, layout: Layout, given: Iterable[tuple[int, Any, str | None]], progress: Callable[[int], None] | None
+    home: Home, project: Project | str, layout: Layout, given: Iterable[tuple[int, Any, str | None]], progress: Callable[[int], None] | None
 ) -> Brought:  # fmt: skip
     brought, seen = Brought(layout.name), Counter[str]()
     rows = iter(given)
     while block := list(itertools.islice(rows, TOGETHER)):
         read = list(_read(layout, block, brought))
-        with preferences.changing(home) as change:
-            placed = pairs.place(change, project, [pair for pair, _ in read])
-            for (_, votes), where in zip(read, placed, strict=True):
-                brought.pairs += where.new
-                brought.known_pairs += not where.new
-                for vote in votes:
-                    _take_vote(change, project, where, vote, seen, brought)
+        if read:
+            project = projects.find_or_create(home, project) if isinstance(project, str) else project
+            brought.project = project.name
+            _store(home, project, read, seen, brought)
         if progress is not None:
             progress(brought.rows)
     if not brought.pairs + brought.known_pairs:
         first = brought.problems[0]
         raise WrongShape(f"No row can be used. Row {first.row}: {first.message}")
     return brought
+
+
+def _store(
+    home: Home, project: Project, read: Sequence[tuple[NewPair, list[NewVote]]], seen: Counter[str], brought: Brought
+) -> None:
+    with preferences.changing(home) as change:
+        placed = pairs.place(change, project, [pair for pair, _ in read])
+        for (_, votes), where in zip(read, placed, strict=True):
+            brought.pairs += where.new
+            brought.known_pairs += not where.new
+            for vote in votes:
+                _take_vote(change, project, where, vote, seen, brought)
 
 
 def _read(

@@ -121,10 +121,13 @@ def _arena_read(row: Row) -> tuple[NewPair, list[NewVote]]:
     if one[:-1] != other[:-1] or one[-1]["role"] != "assistant" or other[-1]["role"] != "assistant":
         raise UnusableRow("The two conversations differ before their last answer, so the answers cannot be compared.")
     origin = {
-        side: {"name": str(row.get(f"model_{letter}") or "not known")} for side, letter in (("first", "a"), ("second", "b"))
+        side: {"name": str(row.get(f"model_{letter}") or "").strip() or "not known"}
+        for side, letter in (("first", "a"), ("second", "b"))
     }
     pair = NewPair(one[:-1], one[-1]["content"], other[-1]["content"], origin, topic(row))
-    return pair, [NewVote(labeller(row.get("judge")), choice(row["winner"]))] if row.get("winner") else []
+    return pair, [NewVote(labeller(row.get("judge")), choice(row["winner"]), at=moment(row.get("tstamp")))] if row.get(
+        "winner"
+    ) else []
 
 
 VOTED = ("choice", "winner", "label", "preferred", "better")

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from engine import names
 from engine.data.shapes import ROLES, UnusableRow
 from engine.preferences.pairs import TURNED, NewPair, turned
+from storage import db
 
 Row = Mapping[str, Any]
 MOST = 1e300  # of a number; JSON can say more
@@ -112,11 +113,19 @@ def number(value: Any, what: str, low: float = -MOST, high: float = MOST) -> flo
 
 
 def moment(value: Any) -> str | None:
-    """A time as it is stored, or None where the text names none."""
+    """A time as it is stored, from ISO 8601 or from seconds since 1970 (FastChat's ``tstamp``); None where it is neither."""
     try:
+        if isinstance(value, int | float):
+            return db.stamp(datetime.fromtimestamp(value, UTC))
         return datetime.fromisoformat(value).isoformat() and value
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError, OSError):
         return None
+
+
+def seconds(moment: str) -> float:
+    """A stored time as seconds since 1970; one that names no zone is UTC."""
+    told = datetime.fromisoformat(moment)
+    return (told if told.tzinfo else told.replace(tzinfo=UTC)).timestamp()
 
 
 def general_pair(row: Row, extra: dict[str, Any]) -> NewPair:

@@ -12,9 +12,7 @@ NAME, ADDRESS, KEY, MODELS = "away_name", "away_address", "away_key", "away_mode
 
 def draw(home: Home) -> None:
     """Draw the popover."""
-    with st.popover("Outside", icon=":material/public:", on_change="rerun", key="chat_away") as box:
-        if not box.open:
-            return
+    with st.popover("Outside", icon=":material/public:", key="chat_away"):
         st.caption(
             "Models behind other addresses that speak OpenAI's chat completions, such as Ollama, llama.cpp, vLLM or a service. Nothing is "
             "sent to an address that is not on this list; what is on it gets the prompts that you ask its models."

@@ -79,10 +79,8 @@ def header(home: Home) -> None:
 
 
 def earlier(home: Home) -> None:
-    """Draw the conversations to go back to."""
-    with st.popover("Earlier", icon=":material/history:", on_change="rerun", key="chat_earlier") as box:
-        if not box.open:
-            return
+    """Draw the conversations to go back to. Another one shown is another popover, and so a closed one."""
+    with st.popover("Earlier", icon=":material/history:", key=f"chat_earlier_{asking.named()}"):
         found = conversations.recent(home)
         if not found:
             st.caption("Conversations are kept here.")

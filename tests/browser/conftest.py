@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -204,3 +205,10 @@ def settle(tab: Page) -> None:
     """Wait until the page's script has run to its end."""
     tab.locator("h1").first.wait_for()
     tab.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+
+
+def visit(tab: Page, page: str) -> None:
+    """Go to another page by its link, and wait until that page, not the one left, has drawn itself."""
+    tab.get_by_role("link", name=page, exact=True).first.click()
+    expect(tab).to_have_url(re.compile(rf"/{'' if page == 'Home' else page.lower()}(\?.*)?$"))
+    settle(tab)

@@ -11,7 +11,7 @@ from engine import registry
 from engine.generation import ask, conversations
 from storage import db, models
 from storage.home import Home
-from tests.browser.conftest import App, served, settle
+from tests.browser.conftest import App, served, settle, visit
 from tests.engine.generation.small_models import World, make_base, make_endless
 
 PROMPT = "When does the ferry to Oster leave?"
@@ -90,10 +90,8 @@ def test_answers_grow_at_once_survive_clicks_pages_and_reloads_and_stop_by_a_key
     expect(tab.get_by_text("tokens/s").first).to_be_visible(timeout=60_000)
     talk = named(tab)
     early = max(len(text) for text in shown(tab))
-    tab.get_by_role("link", name="Home", exact=True).first.click()
-    settle(tab)
-    tab.get_by_role("link", name="Chat", exact=True).first.click()
-    settle(tab)
+    visit(tab, "Home")
+    visit(tab, "Chat")
     expect(tab.get_by_role("button", name="Stop all")).to_be_visible()
     assert named(tab) == talk
     tab.reload()

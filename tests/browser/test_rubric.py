@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from engine import advice
 from storage.home import Home
-from tests.browser.conftest import App, settle
+from tests.browser.conftest import App, settle, visit
 
 TASTE = (
     "goal=taste&prompting=short&needed=80&data=pairs&pair_rows=5000&seconds=10&hours=8&privacy=open&hardware=cpu&regressions=some"
@@ -147,9 +147,8 @@ def test_answers_survive_a_reload_another_page_and_the_browsers_way_back(full_ap
     question(tab, "How good is it already")
     choose(tab, "Tried, and not good enough")
     question(tab, "How good must it be?")
-    tab.get_by_role("link", name="Models", exact=True).first.click()
-    settle(tab)
-    tab.get_by_role("link", name="Rubric", exact=True).first.click()
+    visit(tab, "Models")
+    visit(tab, "Rubric")
     question(tab, "How good must it be?")
     assert "goal=knowledge" in tab.url
 

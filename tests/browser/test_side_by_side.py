@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -16,7 +17,7 @@ from engine.generation import conversations, outside
 from engine.preferences import arena, projects, ranking
 from storage import db
 from storage.home import Home
-from tests.browser.conftest import App, served, settle
+from tests.browser.conftest import App, served, settle, visit
 from tests.browser.test_chat import named, say
 from tests.engine.generation.small_models import World, make_endless
 
@@ -47,18 +48,20 @@ def road(tab: Page, app: App, models: tuple[str, ...] = MODELS, longest: int = 3
     say(tab, "Tell me of the ferry.")
     expect(tab.get_by_role("button", name="Stop all")).to_be_visible(timeout=90_000)
     expect(tab.get_by_text("tokens/s")).to_have_count(len(models), timeout=60_000)
-    tab.get_by_role("button", name="Earlier").click()  # a click elsewhere
-    tab.keyboard.press("Escape")
-    name = named(tab)
-    tab.get_by_role("link", name="Home", exact=True).first.click()
-    settle(tab)
-    tab.get_by_role("link", name="Chat", exact=True).first.click()
-    settle(tab)
+    name, sides = named(tab), sided(tab)
+    tab.get_by_role("button", name="Earlier").click()  # left open, so that going Home is also the click that closes it
+    visit(tab, "Home")
+    visit(tab, "Chat")
     tab.reload()
     settle(tab)
     expect(tab.get_by_role("button", name="Stop all")).to_be_visible()
-    assert named(tab) == name
+    assert (named(tab), sided(tab)) == (name, sides)
     return name
+
+
+def sided(tab: Page) -> str:
+    """The models that the address names."""
+    return parse_qs(urlsplit(tab.url).query)["models"][0]
 
 
 def test_streams_survive_clicks_pages_and_reloads_and_one_can_be_stopped(app: App, open_tab: Callable[..., Page]) -> None:

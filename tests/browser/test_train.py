@@ -11,7 +11,7 @@ from engine.data import curate
 from storage import db, models, runs
 from storage.home import Home
 from tests import filled
-from tests.browser.conftest import App, served, settle
+from tests.browser.conftest import App, served, visit
 from tests.engine.generation.small_models import make_base
 
 ROWS = [{"messages": filled.turns(f"What is {i} plus 12? <b>Say</b>", f"It is {i + 12}.")} for i in range(60)]
@@ -64,10 +64,8 @@ def test_what_is_being_typed_stays_while_the_page_is_drawn_anew(lab: App, open_t
     tab.get_by_label("Batch size", exact=True).fill("4")
     tab.keyboard.press("Tab")
     expect(tab.get_by_text("--set batch_size=4")).to_be_visible()
-    tab.get_by_role("link", name="Models", exact=True).first.click()
-    settle(tab)
-    tab.get_by_role("link", name="Train", exact=True).first.click()
-    settle(tab)
+    visit(tab, "Models")
+    visit(tab, "Train")
     assert tab.get_by_label("Steps", exact=True).input_value() == "12345"
     assert tab.get_by_label("Batch size", exact=True).input_value() == "4"
 

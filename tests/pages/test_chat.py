@@ -236,8 +236,6 @@ def test_a_new_conversation_begins_empty_and_the_earlier_one_can_be_reopened(ful
     app.button(key="chat_new").click().run()
     assert not [text.value for text in app.text]
     assert "talk" not in app.query_params
-    app.session_state["chat_earlier"] = True
-    app.run()
     app.button(key=f"talk_{talk.id}").click().run()
     assert "It is 4." in [text.value for text in app.text]
 

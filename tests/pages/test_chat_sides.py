@@ -225,8 +225,6 @@ def test_votes_move_the_ranking_and_it_says_what_they_do_not_tell(full: dict[str
 
 def test_an_address_outside_is_put_on_the_list_and_taken_off_with_its_key(full: dict[str, Any]) -> None:
     app = open_page("chat")
-    app.session_state["chat_away"] = True
-    app.run()
     app.text_input(key="away_name").set_value("away")
     app.text_input(key="away_address").set_value("http://example.com/v1")
     app.text_input(key="away_key").set_value("sk-1")
@@ -238,7 +236,5 @@ def test_an_address_outside_is_put_on_the_list_and_taken_off_with_its_key(full: 
     app.text_input(key="away_models").set_value("big, small")
     next(button for button in app.button if button.label == "Allow this address").click().run()
     assert [place.references for place in outside.places(full["home"])] == [["big@away", "small@away"]]
-    app.session_state["chat_away"] = True
-    app.run()
     app.button(key="away_forget_away").click().run()
     assert not outside.places(full["home"])

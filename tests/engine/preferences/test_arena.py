@@ -2,15 +2,17 @@
 
 import csv
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from engine.errors import WrongShape
+from engine.errors import BadInput, WrongShape
 from engine.preferences import arena, desk, exchange, pairs, projects, ranking
 from engine.preferences.desk import Given
 from engine.preferences.pairs import NewPair
+from storage import preferences
 from storage.home import Home
 from storage.records import Project
 from tests.engine.preferences.at_desk import PLAIN
@@ -90,3 +92,32 @@ def test_a_file_that_holds_no_battles_is_refused_with_its_row(tmp_path: Path, ro
     file.write_text("".join(json.dumps(each) + "\n" for each in (good, row)))
     with pytest.raises(WrongShape, match="Row 2 of battles.jsonl"):
         arena.read(file)
+
+
+def test_the_time_of_a_battle_goes_out_as_seconds_and_comes_in_again(home: Home, tmp_path: Path) -> None:
+    project = begin(home)
+    arena.export(home, project, tmp_path / "out.jsonl")
+    rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    times = [datetime.fromtimestamp(row["tstamp"], UTC) for row in rows]
+    assert all(abs(datetime.now(UTC) - each) < timedelta(minutes=10) for each in times)
+    rows[0]["tstamp"] = 1_682_351_591.125
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    exchange.bring(home, "other", tmp_path / "in.jsonl")
+    stored = [vote.at for vote in preferences.votes(home, projects.find(home, "other").id)]
+    assert stored == ["2023-04-24T15:53:11.125Z", *(vote.at for vote in preferences.votes(home, project.id)[1:])]
+
+
+def test_a_battle_of_a_model_with_itself_ranks_nothing_and_spaces_make_no_other_model(tmp_path: Path) -> None:
+    file = tmp_path / "battles.jsonl"
+    names = [("x", "y"), (" x", "y "), ("x", "x "), ("y", "y")]
+    file.write_text("".join(json.dumps({"model_a": a, "model_b": b, "winner": "model_a"}) + "\n" for a, b in names))
+    assert [(battle.first, battle.second) for battle in arena.read(file)] == [("x", "y")] * 2
+
+
+def test_a_file_that_cannot_be_used_begins_no_project(home: Home, tmp_path: Path) -> None:
+    for body in ("", '{"model_a": "x"}\n', '{"conversation_a": [], "conversation_b": [], "winner": "tie"}\n'):
+        file = tmp_path / "battles.jsonl"
+        file.write_text(body)
+        with pytest.raises(BadInput):
+            exchange.bring(home, "new", file, "arena")
+    assert [each.name for each in preferences.projects(home)] == []
