@@ -151,7 +151,7 @@ class Completion:
         delta: dict[str, Any] = {"role": "assistant"} if first else {}
         reason, scores = None, None
         if text is None:
-            reason = answer.finish or "stop"
+            reason, scores = answer.finish or "stop", self._scores(self._told)
             if self._request.prompt.tools:
                 message, reason = self._message(answer)
                 delta |= {name: value for name, value in message.items() if name != "role"}
@@ -182,9 +182,9 @@ class Completion:
         return {"role": "assistant", "content": said.get("content") or None, "tool_calls": calls}, "tool_calls"
 
     def _scores(self, begin: int) -> dict[str, Any] | None:
-        """The scores of the tokens said from ``begin`` on, where they were asked for."""
+        """The scores of the tokens said from ``begin`` on, where they were asked for and there are any."""
         row = self._ticket.row
-        if self._request.prompt.scores is None or row is None:
+        if self._request.prompt.scores is None or row is None or (begin and len(row.scores) <= begin):
             return None
         return {"content": [self._score(score) for score in list(row.scores)[begin:]], "refusal": None}
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -144,8 +145,6 @@ class Routes:
                     continue
         if any(ticket.cancelled for ticket in tickets):
             raise ClientDisconnect
-        if any(ticket.answer.status == "stopped" and ticket.row is None for ticket in tickets):
-            raise TryLater("The host is ending. Ask again in a moment.")
         return next((ticket.problem for ticket in tickets if ticket.problem is not None), None)
 
     async def start(self, request: Request) -> Response:
@@ -380,8 +379,21 @@ def application(home: Home, speaker: Speaker, token: str, port: int, end: Callab
     async def gone(request: Request, problem: Exception) -> Response:
         return refusal(400, "client_left", "The client left.")
 
+    async def nowhere(request: Request, problem: Exception) -> Response:
+        paths = ", ".join(sorted(route.path for route in table if route.path.startswith("/v1/") and "{" not in route.path))
+        status = problem.status_code if isinstance(problem, HTTPException) else 500
+        return refusal(status, "not_found", f"{request.method} {request.url.path} is nothing here. There are {paths}.")
+
+    table = Routes(home, speaker, end).table()
     return Starlette(
-        routes=Routes(home, speaker, end).table(),
+        routes=table,
         middleware=[Middleware(Guard, token=token, port=port)],
-        exception_handlers={TemperError: told, db.NotMigrated: told, db.NewerHome: told, ClientDisconnect: gone, Exception: told},
+        exception_handlers={
+            TemperError: told,
+            db.NotMigrated: told,
+            db.NewerHome: told,
+            ClientDisconnect: gone,
+            HTTPException: nowhere,
+            Exception: told,
+        },
     )

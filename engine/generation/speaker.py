@@ -16,7 +16,7 @@ from engine.generation import batch as batches
 from engine.generation.answers import Released
 from engine.generation.constraint import Grammar
 from engine.generation.decoding import Batch, Row
-from engine.generation.problems import NoMemory, TooLong, is_out_of_memory, worded
+from engine.generation.problems import NoMemory, Problem, TooLong, is_out_of_memory, worded
 from engine.generation.reading import Reader
 from engine.generation.shelf import SPARE, Shelf, free_memory
 from engine.generation.tickets import Ticket
@@ -28,6 +28,7 @@ SOON = 0.05  # seconds that those who start wait for prompts that are still bein
 FORESIGHT = 2048  # tokens of an answer that memory is counted for before it begins; few come to more
 PADDING = 2.0  # how much wider batches may become by going on as one
 MOST_ROWS = 32  # that speak at once; more wait for their turn
+ENDING = Problem(503, "try_later", "The model host is ending. Ask again in a moment.")
 KEPT_FREE = 8  # of these, for whoever asks while many answers of one set are being given
 
 
@@ -65,8 +66,12 @@ class Speaker:
     def submit(self, tickets: list[Ticket]) -> None:
         """Answer these, all starting together where they share a base. Returns at once."""
         with self._changed:
-            self._waiting += tickets
-            self._changed.notify()
+            if not self._closed:
+                self._waiting += tickets
+                self._changed.notify()
+                return
+        for ticket in tickets:
+            ticket.fail(ENDING)
 
     def release(self) -> "Future[Released]":
         """Give memory back: bases that do not speak at once, the others when their answers end."""
@@ -80,18 +85,25 @@ class Speaker:
         """How many answers speak and how many wait."""
         return {"live": sum(len(s.tickets) for s in list(self._live)), "waiting": len(self._waiting) + len(self._asked)}
 
-    def close(self) -> None:
-        """End every answer and the thread."""
+    def end(self) -> None:
+        """End every answer before its next token, and let nobody ask any more. Returns at once."""
         with self._changed:
             self._closed = True
             self._changed.notify()
+
+    def close(self) -> None:
+        """End every answer and the thread."""
+        self.end()
         self._thread.join(CLOSING)
         self.shelf.close()
         self._reader.close()
-        for ticket in self._unended():
-            ticket.finish("stopped")
+        self._end_all()  # where the last step took too long
         for future in self._releases:
             future.cancel()
+
+    def _end_all(self) -> None:
+        for ticket in self._unended():
+            ticket.fail(ENDING)
 
     def _unended(self) -> list[Ticket]:
         speaking = (ticket for speech in self._live for ticket in speech.tickets)
@@ -117,6 +129,7 @@ class Speaker:
                     lost, self._waiting, self._asked, self._live = self._unended(), [], [], []
                 for ticket in lost:
                     ticket.fail(told)
+        self._end_all()
 
     def _sleep(self) -> bool:
         """Wait until there is something to do; False when it is over."""

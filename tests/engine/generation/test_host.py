@@ -152,6 +152,14 @@ def test_the_list_of_models_names_their_fingerprints(world: World, address: Addr
     assert {"base", "left", "right", "full"} <= set(listed)
 
 
+@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/v1/nothing", 404), ("GET", "/v1/chat/completions", 405)])
+def test_a_path_that_is_none_is_told_with_those_that_are(address: Address, method: str, path: str, status: int) -> None:
+    with client(address) as asking:
+        said = asking.request(method, path)
+    assert said.status_code == status
+    assert f"{method} {path}" in said.json()["error"]["message"] and "/v1/completions" in said.json()["error"]["message"]
+
+
 def test_many_clients_at_once_are_each_answered_right(world: World, address: Address) -> None:
     names = ["base", "left", "right", "full"] * 3
     alone = {name: text_of(address, name, max_tokens=20) for name in set(names)}

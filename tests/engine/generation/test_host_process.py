@@ -9,15 +9,19 @@ import threading
 import time
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
+from engine import registry
 from engine.errors import NotFound
 from engine.generation import ask
 from engine.generation.answers import Address
 from engine.jobs import processes
 from storage import db
 from storage.home import Home
+from tests.engine.generation.asking import ENDLESS, complete
+from tests.engine.generation.small_models import make_endless
 
 
 def test_two_hosts_started_at_once_end_as_one(tmp_path: Path) -> None:
@@ -62,6 +66,39 @@ def test_a_host_that_was_ended_is_started_anew(tmp_path: Path, how: signal.Signa
     assert ask.health(home) is None
     assert ask.ensure(home) != first
     ask.shutdown(home)
+
+
+@pytest.mark.parametrize("how", ["asked", "signal"])
+def test_who_is_being_answered_when_a_host_ends_is_told_so(tmp_path: Path, how: str) -> None:
+    home = Home.resolve(tmp_path / "home")
+    db.migrate(home)
+    registry.register_folder(home, make_endless(tmp_path / "endless"), "endless", "made in a test")
+    address = ask.ensure(home)
+    told: dict[bool, httpx.Response] = {}
+    threads = [
+        threading.Thread(
+            target=lambda stream=stream: told.update({stream: complete(address, "endless", stream=stream, **ENDLESS)})
+        )
+        for stream in (False, True)
+    ]
+    for thread in threads:
+        thread.start()
+    end = time.monotonic() + 60
+    while (seen := ask.health(home)) is None or seen["live"] < 2:
+        assert time.monotonic() < end, seen
+        time.sleep(0.05)
+    if how == "asked":
+        assert ask.shutdown(home)
+    else:
+        identity = processes.read_identity(home.root / "host.json")
+        assert identity is not None
+        os.kill(identity.pid, signal.SIGTERM)
+    for thread in threads:
+        thread.join()
+    assert told[False].status_code == 503 and told[False].json()["error"]["code"] == "try_later"
+    assert "is ending" in told[False].json()["error"]["message"]
+    *_, error, done = [line for line in told[True].text.splitlines() if line]
+    assert "is ending" in error and done == "data: [DONE]"
 
 
 def test_a_host_whose_home_is_deleted_ends(tmp_path: Path) -> None:

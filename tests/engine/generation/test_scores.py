@@ -9,7 +9,7 @@ import pytest
 from engine.generation import batch as batches
 from engine.generation.answers import Address
 from engine.methods import loading
-from tests.engine.generation.asking import client, complete
+from tests.engine.generation.asking import client, complete, text_of
 from tests.engine.generation.small_models import QUESTION, World
 from tests.engine.generation.test_decoding import plainly, prepare
 
@@ -39,9 +39,11 @@ def test_each_token_said_has_its_score_and_the_likeliest_beside_it(world: World,
             ids.append(token)
 
 
-def test_a_stream_tells_the_scores_of_a_whole_answer(address: Address) -> None:
-    whole = complete(address, "left", logprobs=True).json()["choices"][0]["logprobs"]["content"]
-    streamed = complete(address, "left", logprobs=True, stream=True).text
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_stream_tells_the_scores_of_a_whole_answer(address: Address, cut: bool) -> None:
+    stop = {"stop": text_of(address, "left")[4:7]} if cut else {}
+    whole = complete(address, "left", logprobs=True, **stop).json()["choices"][0]["logprobs"]["content"]
+    streamed = complete(address, "left", logprobs=True, stream=True, **stop).text
     pieces = [json.loads(line[6:]) for line in streamed.splitlines() if line.startswith("data: {")]
     told = [
         score for piece in pieces for choice in piece["choices"] if choice["logprobs"] for score in choice["logprobs"]["content"]
