@@ -77,6 +77,7 @@ class Prompt:
     echo: bool = False
     template: str = OWN
     constrain: Mapping[str, Any] | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)  # what the chat template is told beside the conversation
 
 
 @dataclass(frozen=True)

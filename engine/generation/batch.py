@@ -4,6 +4,7 @@ Prompts are sorted by length, padded on the left, and computed in batches; a row
 Nothing is streamed here and no model is shared between requests: that is the host's work.
 """
 
+import inspect
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -59,13 +60,24 @@ def encode(tokenizer: Any, messages: Sequence[Mapping[str, Any]], tools: Any = N
     return tokenizer(rendered(tokenizer, messages, tools), add_special_tokens=False)["input_ids"]
 
 
-def rendered(tokenizer: Any, messages: Sequence[Mapping[str, Any]], tools: Any = None, template: str | None = None) -> str:
-    """A conversation as the text after which the assistant speaks, by the tokenizer's own chat template or another one."""
+def rendered(
+    tokenizer: Any,
+    messages: Sequence[Mapping[str, Any]],
+    tools: Any = None,
+    template: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> str:
+    """A conversation as the text after which the assistant speaks, by the tokenizer's own chat template or another one.
+
+    ``settings`` are what the template may ask for beside it. BadInput where it refuses, or one of them is none of the template's.
+    """
     from jinja2 import TemplateError
 
+    if settings and (own := sorted(inspect.signature(tokenizer.apply_chat_template).parameters.keys() & settings.keys())):
+        raise BadInput(f"{', '.join(own)} cannot be set for a chat template.")
     try:
         return tokenizer.apply_chat_template(
-            list(messages), tools=tools, chat_template=template, tokenize=False, add_generation_prompt=True
+            list(messages), tools=tools, chat_template=template, tokenize=False, add_generation_prompt=True, **settings or {}
         )
     except TemplateError as problem:
         raise BadInput(f"The model's chat template refuses the conversation: {problem}") from problem

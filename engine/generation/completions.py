@@ -18,13 +18,19 @@ from engine.generation.tickets import Growing
 REFUSED: dict[str, tuple[Any, ...]] = {
     "n": (1,), "logit_bias": ({},), "frequency_penalty": (0,), "presence_penalty": (0,), "repetition_penalty": (1,),
     "top_k": (0, -1), "min_p": (0,), "min_tokens": (0,), "ignore_eos": (False,), "stop_token_ids": ([],),
-    "guided_json": (), "guided_regex": (), "guided_choice": (), "guided_grammar": (),
+    "guided_json": (), "guided_regex": (), "guided_choice": (), "guided_grammar": (), "use_beam_search": (False,),
+    "include_stop_str_in_output": (False,), "prompt_logprobs": (), "truncate_prompt_tokens": (),
 }  # fmt: skip
 NO_CHAT: dict[str, tuple[Any, ...]] = {
     "functions": ([],),
     "function_call": ("none", "auto"),
     "modalities": (["text"],),
     "audio": (),
+    "chat_template": (),
+    "documents": ([],),
+    "add_generation_prompt": (True,),
+    "continue_final_message": (False,),
+    "reasoning_effort": (),
 }
 MOST_LIKELIEST = 20  # tokens told beside each
 
@@ -51,7 +57,9 @@ class Request:
         if body.get("seed") is None:
             sampling = replace(sampling, seed=secrets.randbits(31))
         stream, usage = streaming(body)
-        prompt = Prompt(checked_messages(body.get("messages")), _tools(body), scores=_alternatives(body), constrain=_format(body))
+        prompt = Prompt(
+            checked_messages(body.get("messages")), _tools(body), scores=_alternatives(body), constrain=_format(body), settings=_settings(body)
+        )  # fmt: skip
         return cls(body["model"], prompt, sampling, stream, usage)
 
 
@@ -100,6 +108,14 @@ def _whole_tool(tool: Mapping[str, Any]) -> dict[str, Any]:
     return {**tool, "function": {**function, **told}}
 
 
+def _settings(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the chat template is told beside the conversation, such as Qwen3's ``enable_thinking``."""
+    given = body.get("chat_template_kwargs") or {}
+    if not isinstance(given, Mapping):
+        raise BadInput(f"chat_template_kwargs takes an object, as in {{'enable_thinking': false}}, not {given!r}.")
+    return given
+
+
 def _format(body: Mapping[str, Any]) -> dict[str, Any] | None:
     """What the answer is held to by ``response_format``; None where it is free. BadInput where that cannot be done."""
     asked = body.get("response_format")
@@ -142,7 +158,7 @@ class Completion:
     def whole(self, answer: Answer) -> dict[str, Any]:
         """The finished answer."""
         message, reason = self._message(answer)
-        choice = {"index": 0, "message": message, "finish_reason": reason, "logprobs": self._scores(0)}
+        choice = {"index": 0, "message": message, "finish_reason": reason, "logprobs": self._scores(answer, 0)}
         return {**self._head(answer, "chat.completion"), "choices": [choice], "usage": usage(answer)}
 
     def piece(self, answer: Answer, text: str | None, first: bool = False) -> str:
@@ -151,13 +167,13 @@ class Completion:
         delta: dict[str, Any] = {"role": "assistant"} if first else {}
         reason, scores = None, None
         if text is None:
-            reason, scores = answer.finish or "stop", self._scores(self._told)
+            reason, scores = answer.finish or "stop", self._scores(answer, self._told)
             if self._request.prompt.tools:
                 message, reason = self._message(answer)
                 delta |= {name: value for name, value in message.items() if name != "role"}
         elif not self._request.prompt.tools or first:
             delta["content"] = text
-            scores, self._told = self._scores(self._told), answer.tokens
+            scores, self._told = self._scores(answer, self._told), answer.tokens
         body = self._head(answer, "chat.completion.chunk")
         return event({**body, "choices": [{"index": 0, "delta": delta, "finish_reason": reason, "logprobs": scores}]})
 
@@ -181,12 +197,13 @@ class Completion:
         ]  # fmt: skip
         return {"role": "assistant", "content": said.get("content") or None, "tool_calls": calls}, "tool_calls"
 
-    def _scores(self, begin: int) -> dict[str, Any] | None:
-        """The scores of the tokens said from ``begin`` on, where they were asked for and there are any."""
+    def _scores(self, answer: Answer, begin: int) -> dict[str, Any] | None:
+        """The scores of the answer's tokens from ``begin`` on, where they were asked for and there are any. The row may have more
+        by now, which the next piece tells."""
         row = self._ticket.row
-        if self._request.prompt.scores is None or row is None or (begin and len(row.scores) <= begin):
+        if self._request.prompt.scores is None or row is None or begin == answer.tokens > 0:
             return None
-        return {"content": [self._score(score) for score in list(row.scores)[begin:]], "refusal": None}
+        return {"content": [self._score(score) for score in row.scores[begin : answer.tokens]], "refusal": None}
 
     def _score(self, score: Score) -> dict[str, Any]:
         def told(token: int, logprob: float) -> dict[str, Any]:

@@ -82,8 +82,8 @@ class Batch:
         self._part = max(SCORED // len(rows), 16) if any(row.echo for row in rows) else PART
         for row, (length, _) in zip(rows, known, strict=True):
             row.cached = length
-            if row.echo:
-                row.scores = []  # one that is tried again is read, and scored, from its beginning
+            # one that is tried again is read, and with echo scored, from its beginning; of what was said each token has its score
+            del row.scores[0 if row.echo else len(row.ids) - row.read :]
         self._read = max(row.cached for row in rows)  # columns that the cache holds
         fresh = max(len(row.ids) - row.cached for row in rows)
         # each row: padding, what is known of it, padding, what is to be read
@@ -233,5 +233,5 @@ class Batch:
             chosen = torch.tensor(places, device=self._ids.device)
             self._ids, self._mask, self._positions = self._ids[chosen], self._mask[chosen], self._positions[chosen]
             if self._read:
-                self._cache.batch_select_indices(chosen)
+                self._cache.reorder_cache(chosen)  # not batch_select_indices, which layers with linear attention lack
         self.rows = [self.rows[i] for i in places]

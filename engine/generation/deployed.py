@@ -28,9 +28,9 @@ class Deployed(Letter):
 
     def __init__(self, home: Home, found: Found, asked: Asked, prompt: Prompt | None, begin: Begin) -> None:
         """BadInput where ``prompt`` wants what does not go together with it."""
-        if prompt is not None and (prompt.tools or prompt.scores is not None):
+        if prompt is not None and (prompt.tools or prompt.settings or prompt.scores is not None):
             raise BadInput(
-                f"{found.name} is asked conversations only, without tools and scores. Ask its model {found.model.name}."
+                f"{found.name} is asked conversations only, without tools, scores and settings of templates. Ask its model {found.model.name}."
             )
         title = found.deployment.title if found.deployment is not None else ""
         first = Answer(asked.model, base=found.model.name, sampling=asked.sampling, template=asked.template, deployment=title)

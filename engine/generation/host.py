@@ -59,12 +59,13 @@ def serve(home: Home, port: int = 0) -> int:
 
         class Server(uvicorn.Server):
             async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-                speaker.end()  # at once, or requests that are being answered would be cut off without a word
+                app.state.close()  # at once, or requests that are being answered would be cut off without a word
                 await super().shutdown(sockets)
 
+        app = application(home, speaker, token, port, end)
         settings = uvicorn.Config(
-            application(home, speaker, token, port, end), log_level="warning", access_log=False, server_header=False, lifespan="off",
-            timeout_keep_alive=KEPT_OPEN, timeout_graceful_shutdown=CLOSING,
+            app, log_level="warning", access_log=False, server_header=False, lifespan="off", timeout_keep_alive=KEPT_OPEN,
+            timeout_graceful_shutdown=CLOSING,
         )  # fmt: skip
         server = Server(settings)
         # uvicorn ends in good order on a signal and then raises it once more: that one must not cut off what follows

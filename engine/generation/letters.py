@@ -57,8 +57,10 @@ class FromOutside(Letter):
 
     def __init__(self, home: Home, place: outside.Place, model: str, asked: Asked, prompt: Prompt | None = None) -> None:
         """BadInput where ``prompt`` wants what is not passed on."""
-        if prompt is not None and (prompt.tools or prompt.scores is not None):
-            raise BadInput(f"{asked.model} is outside of this machine: it is asked conversations only, without tools and scores.")
+        if prompt is not None and (prompt.tools or prompt.settings or prompt.scores is not None):
+            raise BadInput(
+                f"{asked.model} is outside of this machine: it is asked conversations only, without tools, scores and settings of templates."
+            )
         self._more = _format(asked.model, prompt)
         super().__init__(asked, Answer(asked.model, base=model, sampling=asked.sampling, outside=place.address))
         self._home, self._place, self._model = home, place, model

@@ -85,5 +85,9 @@ class Reader:
             f"The model's chat template did not come to an end within {LONGEST:.0f} s, so nothing could be asked. Mend the template, or "
             "choose the standard one."
         )
-        template = TEMPLATES.get(prompt.template)
-        return within(LONGEST, lambda: batch.rendered(tokenizer, prompt.messages, list(prompt.tools) or None, template), late)
+        template, tools = TEMPLATES.get(prompt.template), list(prompt.tools) or None
+        if tools:
+            from engine.tools.talk import Speech
+
+            within(LONGEST, lambda: Speech(tokenizer), late)  # BadInput where calls of tools could not be read in the answer
+        return within(LONGEST, lambda: batch.rendered(tokenizer, prompt.messages, tools, template, prompt.settings), late)

@@ -3,31 +3,31 @@
 import asyncio
 import dataclasses
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable
 from typing import Any
+from weakref import WeakSet
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from engine.deployments import freeze
 from engine.deployments import setup as setups
 from engine.errors import BadInput, NotFound, TemperError, TryLater, Unreachable
-from engine.generation import completions, heat, outside, texts
+from engine.generation import completions, heat, outside, replies, texts
 from engine.generation.answer_sets import AnswerSets
 from engine.generation.answers import Answer, Asked, Prompt
 from engine.generation.deployed import Deployed
 from engine.generation.guard import LARGEST_BODY, Guard, refusal
 from engine.generation.letters import FromOutside, FromVllm, Letter
 from engine.generation.preview import Previews
-from engine.generation.problems import Problem, worded
-from engine.generation.speaker import Speaker
-from engine.generation.tickets import Growing, Ticket, changes
+from engine.generation.problems import worded
+from engine.generation.speaker import ENDING, Speaker
+from engine.generation.tickets import Growing, Ticket
 from engine.generation.vllm import Front
 from engine.generation.weights import Voice, warm
 from engine.retrieval import search
@@ -47,6 +47,7 @@ class Routes:
         self._end = end
         self._sets = AnswerSets()
         self._previews = Previews(home)
+        self._letters: WeakSet[Letter] = WeakSet()
         self.front = Front(home)
 
     def table(self) -> list[Route]:
@@ -101,8 +102,8 @@ class Routes:
         self._send([ticket])
         completion = completions.Completion(asked, ticket)
         if asked.stream:
-            return await self._streamed(request, ticket, completion)
-        failed = await self._ended(request, [ticket])
+            return await replies.streamed(request, ticket, completion)
+        failed = await replies.ended(request, [ticket])
         if failed is not None:
             return JSONResponse(completions.error(failed), failed.status)
         return JSONResponse(await run_in_threadpool(completion.whole, ticket.answer))  # reading calls of tools takes libraries
@@ -115,37 +116,16 @@ class Routes:
         asked = texts.Request.checked(body)
         voice = Voice.find(self._home, asked.model)
         tickets = [Ticket(voice, prompt, asked.sampling) for prompt in asked.prompts]
+        for ticket in tickets:
+            ticket.one_of_many = len(tickets) > MANY
         self._speaker.submit(tickets)
         completion = texts.Completion(asked, tickets)
         if asked.stream:
-            return await self._streamed(request, tickets[0], completion)
-        failed = await self._ended(request, tickets)
+            return await replies.streamed(request, tickets[0], completion)
+        failed = await replies.ended(request, tickets)
         if failed is not None:
             return JSONResponse(completions.error(failed), failed.status)
-        return JSONResponse(completion.whole())
-
-    async def _streamed(
-        self, request: Request, ticket: Growing, completion: completions.Completion | texts.Completion
-    ) -> Response:
-        """A stream, opened once the model speaks: until then an error can still have a status of its own."""
-        answers = changes(ticket)
-        async with _watched(request, ticket):
-            async for answer in answers:
-                if answer.status == "running":
-                    return Streamed(ticket, answers, completion)
-        if ticket.problem is not None:
-            return JSONResponse(completions.error(ticket.problem), ticket.problem.status)
-        return Streamed(ticket, changes(ticket), completion)
-
-    async def _ended(self, request: Request, tickets: Sequence[Growing]) -> Problem | None:
-        """Wait until all of these have ended; the first that failed says why. ClientDisconnect when nobody waits any more."""
-        async with _watched(request, *tickets):
-            for ticket in tickets:
-                async for _ in changes(ticket, last=True):
-                    continue
-        if any(ticket.cancelled for ticket in tickets):
-            raise ClientDisconnect
-        return next((ticket.problem for ticket in tickets if ticket.problem is not None), None)
+        return JSONResponse(await run_in_threadpool(completion.whole))
 
     async def start(self, request: Request) -> Response:
         """Ask several models, each its own; one that cannot be asked is a failed answer."""
@@ -205,7 +185,7 @@ class Routes:
         """vLLM's own reply, with the name that was asked and the fingerprint of what spoke; a stream as it comes."""
         ends, reply, there = await self.front.forward(path, body, voice)
         if body.get("stream") and reply.status_code == 200:
-            return Passed(reply.aiter_raw(), ends)
+            return replies.Passed(reply.aiter_raw(), ends)
         try:
             told = json.loads(await reply.aread())
         except ValueError:
@@ -220,6 +200,7 @@ class Routes:
         self._speaker.submit([answer for answer in answers if isinstance(answer, Ticket)])
         for answer in answers:
             if isinstance(answer, Letter):
+                self._letters.add(answer)
                 answer.send()
 
     async def look(self, request: Request) -> Response:
@@ -239,7 +220,7 @@ class Routes:
         asked = heat.Request.checked(await _body(request))
         reading = await run_in_threadpool(heat.Reading, self._home, asked)
         self._speaker.submit(reading.tickets)
-        failed = await self._ended(request, reading.tickets)
+        failed = await replies.ended(request, reading.tickets)
         if failed is not None:
             return refusal(failed.status, failed.code, failed.message)
         return JSONResponse(dataclasses.asdict(reading.told()))
@@ -272,76 +253,16 @@ class Routes:
 
     async def shutdown(self, request: Request) -> Response:
         """End the host."""
-        self.front.end()
         self._end()
         return JSONResponse({})
 
-
-@asynccontextmanager
-async def _watched(request: Request, *tickets: Growing) -> AsyncIterator[None]:
-    """Ends the answers when the client leaves meanwhile."""
-
-    async def watch() -> None:
-        while (await request.receive())["type"] != "http.disconnect":
-            continue
-        for ticket in tickets:
-            ticket.cancel()
-
-    watching = asyncio.create_task(watch())
-    try:
-        yield
-    finally:
-        watching.cancel()
-
-
-class Streamed(StreamingResponse):
-    """The answer as server-sent events. Left by a client that is gone, even before the first, it ends the answer."""
-
-    def __init__(
-        self, ticket: Growing, answers: AsyncIterator[Answer], completion: completions.Completion | texts.Completion
-    ) -> None:
-        pieces = _stream(ticket, answers, completion)
-        super().__init__(pieces, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
-        self._ticket = ticket
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            self._ticket.cancel()
-
-
-class Passed(StreamingResponse):
-    """Another server's events as they come; ``ends`` closes what they come through, also where the client has left."""
-
-    def __init__(self, pieces: AsyncIterator[bytes], ends: AsyncExitStack) -> None:
-        super().__init__(pieces, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
-        self._ends = ends
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            await self._ends.aclose()
-
-
-async def _stream(
-    ticket: Growing, answers: AsyncIterator[Answer], completion: completions.Completion | texts.Completion
-) -> AsyncIterator[str]:
-    sent, answer = 0, ticket.answer
-    yield completion.piece(answer, "", first=True)
-    while True:
-        if len(answer.text) > sent:
-            yield completion.piece(answer, answer.text[sent:])
-            sent = len(answer.text)
-        if answer.ended:
-            break
-        answer = await anext(answers)
-    if ticket.problem is not None:
-        yield completions.event(completions.error(ticket.problem))
-    else:
-        yield await run_in_threadpool(completion.piece, answer, None)
-    yield completion.ending(answer)
+    def close(self) -> None:
+        """Tell all who are being answered that the host ends."""
+        self._speaker.end()
+        for letter in list(self._letters):
+            if not letter.answer.ended:
+                letter.fail(ENDING)
+        self.front.end()
 
 
 async def _body(request: Request) -> dict[str, Any]:
@@ -366,7 +287,7 @@ async def _body(request: Request) -> dict[str, Any]:
 
 
 def application(home: Home, speaker: Speaker, token: str, port: int, end: Callable[[], None]) -> Starlette:
-    """The host's ASGI application; ``end`` is called when it is asked to shut down."""
+    """The host's ASGI application; ``end`` is called when it is asked to shut down, and ``state.close`` is to be when it does."""
 
     async def told(request: Request, problem: Exception) -> Response:
         known = TryLater(str(problem)) if isinstance(problem, db.NotMigrated | db.NewerHome) else problem
@@ -384,16 +305,16 @@ def application(home: Home, speaker: Speaker, token: str, port: int, end: Callab
         status = problem.status_code if isinstance(problem, HTTPException) else 500
         return refusal(status, "not_found", f"{request.method} {request.url.path} is nothing here. There are {paths}.")
 
-    table = Routes(home, speaker, end).table()
-    return Starlette(
-        routes=table,
-        middleware=[Middleware(Guard, token=token, port=port)],
-        exception_handlers={
-            TemperError: told,
-            db.NotMigrated: told,
-            db.NewerHome: told,
-            ClientDisconnect: gone,
-            HTTPException: nowhere,
-            Exception: told,
-        },
-    )
+    routes = Routes(home, speaker, end)
+    table = routes.table()
+    known = {
+        TemperError: told,
+        db.NotMigrated: told,
+        db.NewerHome: told,
+        ClientDisconnect: gone,
+        HTTPException: nowhere,
+        Exception: told,
+    }
+    app = Starlette(routes=table, middleware=[Middleware(Guard, token=token, port=port)], exception_handlers=known)
+    app.state.close = routes.close
+    return app

@@ -16,6 +16,7 @@ from engine.generation.weights import Voice, Weights, speaking_dtype, warm
 from engine.methods import loading
 
 ITEM_BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
+MEMORY = "memory"  # how what is waited for begins, where it is room
 SPARE = 0.1  # of the free memory, left to the rest of the machine
 
 
@@ -102,15 +103,19 @@ class Shelf:
     def _begin(self, voice: Voice, busy: set[Weights]) -> str:
         warm()
         need = _bytes_to_come(voice)
+        idle = sorted((w for w in self._held.values() if w not in busy), key=lambda w: w.used)
+        if self._room() + sum(w.bytes for w in idle) + sum(w.prefixes.bytes for w in self.held()) < need and (
+            busy or self._leaving
+        ):
+            return f"{MEMORY} for {voice.base.name}"  # what the others remember would not make the room
         if self._room() < need:
             for weights in self.held():
                 weights.prefixes.forget()
-        idle = sorted((w for w in self._held.values() if w not in busy), key=lambda w: w.used)
         while self._room() < need and idle:
             self._drop(idle.pop(0))
         if self._room() < need:
             if busy or self._leaving:
-                return f"memory for {voice.base.name}"
+                return f"{MEMORY} for {voice.base.name}"
             room = max(self._room(), 0)
             raise NoMemory(
                 f"{voice.base.name} takes {need / 1e9:.1f} GB as {speaking_dtype()} and {room / 1e9:.1f} GB are free. "

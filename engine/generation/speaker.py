@@ -5,6 +5,7 @@ long answer holds nobody up, and a base that is still being loaded keeps no othe
 tried again one by one from where they stood: only the one that is to blame ends with an error.
 """
 
+import math
 import threading
 import time
 import traceback
@@ -18,7 +19,7 @@ from engine.generation.constraint import Grammar
 from engine.generation.decoding import Batch, Row
 from engine.generation.problems import NoMemory, Problem, TooLong, is_out_of_memory, worded
 from engine.generation.reading import Reader
-from engine.generation.shelf import SPARE, Shelf, free_memory
+from engine.generation.shelf import MEMORY, SPARE, Shelf, free_memory
 from engine.generation.tickets import Ticket
 from engine.generation.weights import Weights
 
@@ -28,6 +29,7 @@ SOON = 0.05  # seconds that those who start wait for prompts that are still bein
 FORESIGHT = 2048  # tokens of an answer that memory is counted for before it begins; few come to more
 PADDING = 2.0  # how much wider batches may become by going on as one
 MOST_ROWS = 32  # that speak at once; more wait for their turn
+PATIENCE = 10.0  # seconds that a request waits for memory before those that came later wait for it
 ENDING = Problem(503, "try_later", "The model host is ending. Ask again in a moment.")
 KEPT_FREE = 8  # of these, for whoever asks while many answers of one set are being given
 
@@ -79,6 +81,8 @@ class Speaker:
         with self._changed:
             self._releases.append(future)
             self._changed.notify()
+        if self._closed:
+            self._end_all()
         return future
 
     def count(self) -> dict[str, int]:
@@ -86,10 +90,11 @@ class Speaker:
         return {"live": sum(len(s.tickets) for s in list(self._live)), "waiting": len(self._waiting) + len(self._asked)}
 
     def end(self) -> None:
-        """End every answer before its next token, and let nobody ask any more. Returns at once."""
+        """End every answer and let nobody ask any more. Returns at once, however long the step takes that is being computed."""
         with self._changed:
             self._closed = True
             self._changed.notify()
+        self._end_all()
 
     def close(self) -> None:
         """End every answer and the thread."""
@@ -97,13 +102,15 @@ class Speaker:
         self._thread.join(CLOSING)
         self.shelf.close()
         self._reader.close()
-        self._end_all()  # where the last step took too long
-        for future in self._releases:
-            future.cancel()
 
     def _end_all(self) -> None:
         for ticket in self._unended():
             ticket.fail(ENDING)
+        with self._changed:
+            releases, self._releases = self._releases, []
+        for future in releases:
+            if future.set_running_or_notify_cancel():
+                future.set_exception(TryLater(ENDING.message))
 
     def _unended(self) -> list[Ticket]:
         speaking = (ticket for speech in self._live for ticket in speech.tickets)
@@ -129,7 +136,7 @@ class Speaker:
                     lost, self._waiting, self._asked, self._live = self._unended(), [], [], []
                 for ticket in lost:
                     ticket.fail(told)
-        self._end_all()
+        self._end_all()  # once more: the last step may have brought a token
 
     def _sleep(self) -> bool:
         """Wait until there is something to do; False when it is over."""
@@ -168,6 +175,8 @@ class Speaker:
             if not self._waiting or self._waiting[0].at + WINDOW > time.monotonic():
                 return
             self._asked, self._waiting = sorted(self._waiting, key=lambda ticket: ticket.one_of_many), []
+        poor = [t.at for t in self._asked if t.answer.waiting_for.startswith(MEMORY) and time.monotonic() - t.at > PATIENCE]
+        latest = min(poor, default=math.inf)  # who asked after one that has waited for memory for long lets it go first
         rest: list[Ticket] = []
         found: dict[tuple[str, str], Weights | str | Exception] = {}
         groups: dict[tuple[Weights, bool], list[Ticket]] = {}
@@ -176,6 +185,10 @@ class Speaker:
         for ticket in self._asked:
             if ticket.cancelled:
                 ticket.finish("stopped")
+                continue
+            if ticket.at > latest:
+                ticket.wait_for("the answers before it")
+                rest.append(ticket)
                 continue
             place = ticket.voice.place
             if place not in found:
@@ -242,12 +255,13 @@ class Speaker:
                 # what is known of one row stands beside padding in the others
                 if weights.cache_bytes(max(widest, length - held) + max(known, held)) * (len(rows) + 1) > room:
                     weights.prefixes.forget()
-                    if not rows and not self._live:
+                    room = free_memory() * (1 - SPARE)
+                    if not rows and not self._live and weights.cache_bytes(length) > room:
                         raise NoMemory(
                             f"This answer needs {weights.cache_bytes(length) / 1e9:.1f} GB for its {length:,} tokens and "
                             f"{room / 1e9:.1f} GB are free. Ask with a shorter prompt or fewer tokens."
                         )
-                    ticket.wait_for("memory")
+                    ticket.wait_for(MEMORY)
                     rest.append(ticket)
                     continue
             except Exception as problem:
@@ -332,7 +346,12 @@ class Speaker:
             apart = len(into.tickets) * into.batch.width + len(speech.tickets) * speech.batch.width
             fits = speech.weights.cache_bytes(width + FORESIGHT) * rows < free_memory() * (1 - SPARE)
             if rows * width <= PADDING * apart and fits:
-                into.batch.join(speech.batch)
+                try:
+                    into.batch.join(speech.batch)
+                except Exception as problem:
+                    if not is_out_of_memory(problem):
+                        raise
+                    continue  # nothing was changed: they go on apart
                 into.tickets, speech.tickets = into.tickets + speech.tickets, []
         self._live = [s for s in self._live if s.tickets]
 

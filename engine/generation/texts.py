@@ -19,13 +19,14 @@ NO_TEXT: dict[str, tuple[Any, ...]] = {"best_of": (1,), "suffix": ("",), "respon
 
 @dataclass(frozen=True)
 class Request:
-    """A completion that was asked for. With ``nothing`` only what is read is scored, and nothing is said."""
+    """A completion that was asked for. With ``echo`` the prompt is told before it; with ``nothing`` that alone is, and nothing is said."""
 
     model: str
     prompts: list[Prompt]
     sampling: Sampling
     stream: bool
     usage: bool  # whether a stream ends with how many tokens it took
+    echo: bool
     nothing: bool
 
     @classmethod
@@ -46,7 +47,7 @@ class Request:
         stream, counted = streaming(body)
         if stream and (len(prompts) > 1 or echo):
             raise BadInput("A stream goes on with one prompt, and does not repeat it. Ask without stream.")
-        return cls(body["model"], prompts, sampling, stream, counted, nothing)
+        return cls(body["model"], prompts, sampling, stream, counted, echo, nothing)
 
 
 def _prompts(given: Any) -> list[Prompt]:
@@ -92,8 +93,14 @@ class Completion:
         said, scores = "" if self._request.nothing else answer.text, row.scores
         if self._request.nothing and prompt.echo:
             scores = scores[:-1]
-        read = ticket.tokenizer.decode(row.ids[: answer.prompt_tokens]) if prompt.echo else ""
-        told = _scores(ticket.tokenizer, scores, row.ids[0] if prompt.echo else None) if prompt.scores is not None else None
+        read, at = "", 0
+        if self._request.echo:
+            whole = ticket.tokenizer.decode(row.ids[: answer.prompt_tokens])
+            read = whole if prompt.text is None else prompt.text
+            at = len(read) - len(
+                whole
+            )  # before the text stand tokens that the tokenizer has added, such as the one that begins it
+        told = _scores(ticket.tokenizer, scores, row.ids[0] if prompt.echo else None, at) if prompt.scores is not None else None
         return {"index": index, "text": read + said, "finish_reason": answer.finish, "logprobs": told}
 
     def piece(self, answer: Answer, text: str | None, first: bool = False) -> str:
@@ -128,7 +135,7 @@ def _scores(tokenizer: Any, scores: Sequence[Score], first: int | None, at: int 
     tokens = ([first] if first is not None else []) + [score.token for score in scores]
     texts, offsets = tokenizer.batch_decode([[token] for token in tokens]), []
     for text in texts:
-        offsets.append(at)
+        offsets.append(max(at, 0))
         at += len(text)
     unscored: list[None] = [None] if first is not None else []
     likeliest = [_likeliest(tokenizer, score) for score in scores]

@@ -60,7 +60,7 @@ def test_an_openai_client_finds_deployments_and_asks_them(served: Home) -> None:
         streamed = client.post("/v1/chat/completions", json={**body, "stream": True}).text
         assert "I would rather not." in streamed and streamed.rstrip().endswith("[DONE]")
         refused = client.post("/v1/chat/completions", json={**body, "logprobs": True})
-        assert refused.status_code == 400 and "without tools and scores" in refused.json()["error"]["message"]
+        assert refused.status_code == 400 and "without tools, scores" in refused.json()["error"]["message"]
 
 
 def test_an_index_that_is_not_there_is_a_worded_failure(served: Home) -> None:

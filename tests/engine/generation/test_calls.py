@@ -1,17 +1,21 @@
 """Calls of tools over HTTP: what a model says in its template's way is a call as OpenAI's clients read it."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from engine.generation import batch, completions
-from engine.generation.answers import Answer, Prompt, Sampling
+from engine.generation.answers import Address, Answer, Prompt, Sampling
 from engine.generation.decoding import Row
 from engine.generation.tickets import Growing
 from engine.methods import loading
 from engine.samples import pocket as lab
+from engine.samples import tokenizer as samples
 from engine.tools.table import TOOLS
+from tests.engine.generation.asking import complete
+from tests.engine.generation.small_models import SENTENCES, World
 
 ALL = [tool.specification for tool in TOOLS.values()]
 ASKED = {"model": "pocket", "messages": [{"role": "user", "content": "What is 47 * 86?"}], "tools": ALL}
@@ -40,6 +44,30 @@ def test_a_call_is_told_as_one_with_its_arguments_as_json(tokenizer: Any) -> Non
     (call,) = choice["message"]["tool_calls"]
     assert (call["type"], call["function"]["name"]) == ("function", "calculator") and call["id"].startswith("call_")
     assert json.loads(call["function"]["arguments"]) == {"sum": "47 * 86"}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_model_that_cannot_write_calls_says_so_before_it_speaks(world: World, address: Address, stream: bool) -> None:
+    folder = Path(world.adapter("toolless", 77).path)
+    samples.train(SENTENCES * 3, folder, vocabulary=400)
+    (folder / "chat_template.jinja").write_text("{% for turn in messages %}{{ turn['content'] }}\n{% endfor %}")
+    reply = complete(address, "toolless", tools=ALL, stream=stream)
+    assert reply.status_code == 400 and "cannot write calls of tools" in reply.json()["error"]["message"]
+    assert complete(address, "toolless").status_code == 200
+
+
+def test_the_chat_template_hears_the_settings_that_come_with_a_request(world: World, address: Address) -> None:
+    folder = Path(world.adapter("moody", 78).path)
+    samples.train(SENTENCES * 3, folder, vocabulary=400)
+    (folder / "chat_template.jinja").write_text("{{ 'Mara keeps a bakery. ' * (times or 1) }}{{ messages[-1]['content'] }}")
+    counts = [
+        complete(address, "moody", **more).json()["usage"]["prompt_tokens"]
+        for more in ({}, {"chat_template_kwargs": {"times": 3}})
+    ]
+    assert counts[1] > counts[0] + 10
+    refused = complete(address, "moody", chat_template_kwargs={"tokenize": True})
+    assert refused.status_code == 400 and "tokenize cannot be set" in refused.json()["error"]["message"]
+    assert complete(address, "moody", chat_template_kwargs=["x"]).status_code == 400
 
 
 def test_a_stream_tells_the_call_at_its_end_and_none_of_its_text_before(tokenizer: Any) -> None:

@@ -13,6 +13,7 @@ from engine.generation.decoding import Batch, Row
 from engine.generation.weights import PROBE, Voice, Weights
 from engine.methods import loading
 from tests.engine.generation.small_models import QUESTION, World, make_base
+from tests.engine.generation.test_batch import make
 
 LONGER = [{"role": "user", "content": "Mara keeps a bakery beside the old bridge in Tell. " * 3 + "When does it open?"}]
 
@@ -107,6 +108,23 @@ def test_rows_leave_without_a_trace_in_those_that_stay(world: World) -> None:
         batch.step()
     assert rows[1].ids[len(short) :] == alone(world, "left", short, 25)
     assert len(rows[0].ids) == len(long) + 5
+
+
+@pytest.mark.parametrize("family", ["Lfm2", "Qwen3_5Text", "Gemma3Text"])
+def test_rows_leave_models_of_every_kind_of_cache(world: World, tmp_path: Path, family: str) -> None:
+    make_base(tmp_path)  # whose tokenizer these weights take
+    make(family).save_pretrained(tmp_path)
+    registry.register_folder(world.home, tmp_path, family, "made in a test")
+    weights, (base,) = prepare(world, family)
+    short, long = prompts(world)
+    rows = [Row(list(long), base, Sampling()), Row(list(short), base, Sampling())]
+    batch = Batch(weights, rows)
+    for _ in range(3):
+        batch.step()
+    batch.keep([1])
+    for _ in range(9):
+        batch.step()
+    assert rows[1].ids[len(short) :] == alone(world, family, short, 12)
 
 
 def test_rows_that_go_on_in_one_batch_say_what_they_would_have_said(world: World) -> None:

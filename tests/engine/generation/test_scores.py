@@ -2,12 +2,16 @@
 
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from engine.generation import batch as batches
-from engine.generation.answers import Address
+from engine.generation import completions
+from engine.generation.answers import Address, Answer, Sampling
+from engine.generation.decoding import Row, Score
+from engine.generation.tickets import Growing
 from engine.methods import loading
 from tests.engine.generation.asking import client, complete, text_of
 from tests.engine.generation.small_models import QUESTION, World
@@ -179,3 +183,28 @@ def test_a_token_that_there_is_not_is_told_so(world: World, address: Address) ->
         reply.status_code == 400
         and reply.json()["error"]["message"] == "There is no token 1000000000: left knows 400, from 0 on."
     )
+
+
+def test_an_echo_tells_the_prompt_also_where_no_scores_are_asked_for(address: Address) -> None:
+    plain = post(address, model="base", prompt=TEXT, max_tokens=6).json()["choices"][0]["text"]
+    echoed = post(address, model="base", prompt=TEXT, max_tokens=6, echo=True).json()["choices"][0]["text"]
+    assert echoed == TEXT + plain
+    assert post(address, model="base", prompt=TEXT, max_tokens=0, echo=True).json()["choices"][0]["text"] == TEXT
+
+
+def test_a_piece_never_tells_more_scores_than_its_answer_has_tokens() -> None:
+    asked = completions.Request.checked({"model": "base", "messages": QUESTION, "logprobs": True, "stream": True})
+    ticket = Growing(Answer("base", tokens=1, text="a"), asked.prompt)
+    ticket.row, ticket.tokenizer = Row([1, 2, 3], "base", Sampling()), Spelt()
+    ticket.row.scores = [Score(2, -1.0, ()), Score(3, -2.0, ())]  # of the second the answer does not know yet
+    completion = completions.Completion(asked, ticket)
+    answers = [(ticket.answer, "a"), (replace(ticket.answer, tokens=2, text="ab"), "b"), (replace(ticket.answer, tokens=2), None)]
+    told = [json.loads(completion.piece(answer, text)[6:])["choices"][0]["logprobs"] for answer, text in answers]
+    assert [[score["logprob"] for score in each["content"]] for each in told[:2]] == [[-1.0], [-2.0]] and told[2] is None
+
+
+class Spelt:
+    """A tokenizer that spells a token by its number."""
+
+    def decode(self, ids: list[int]) -> str:
+        return "".join(map(str, ids))

@@ -17,9 +17,11 @@ from starlette.requests import ClientDisconnect
 from engine.generation import completions
 from engine.generation import speaker as speaking
 from engine.generation.answers import Answer, Prompt, Sampling
-from engine.generation.server import Streamed, application, changes
+from engine.generation.decoding import Batch
+from engine.generation.replies import Streamed
+from engine.generation.server import application
 from engine.generation.speaker import Speaker
-from engine.generation.tickets import Ticket
+from engine.generation.tickets import Ticket, changes
 from engine.generation.weights import Voice
 from storage import models
 from tests.engine.generation.small_models import QUESTION, World
@@ -215,6 +217,53 @@ def test_a_client_that_leaves_many_texts_ends_them_without_a_fault(speaker: Spea
     assert ask(speaker, world, "base", tokens=2)[0].answer.status == "done"
 
 
+async def post(app: Any, path: str, body: Any) -> httpx.Response:
+    through = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=through, base_url="http://127.0.0.1:80", timeout=60) as client:
+        return await client.post(path, json=body, headers={"Authorization": "Bearer token", "Host": "127.0.0.1:80"})
+
+
+def test_a_host_that_ends_tells_all_at_once_however_long_a_step_takes(
+    speaker: Speaker, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app, step, go = application(world.home, speaker, "token", 80, lambda: None), Batch.step, threading.Event()
+    body = {"model": "endless", "messages": QUESTION, "max_tokens": 90_000}
+
+    def held(batch: Batch) -> Any:
+        assert go.wait(60)
+        return step(batch)
+
+    async def ended() -> tuple[list[httpx.Response], httpx.Response]:
+        monkeypatch.setattr(Batch, "step", held)
+        asked = [asyncio.create_task(post(app, "/v1/chat/completions", {**body, "stream": stream})) for stream in (False, True)]
+        while speaker.count()["live"] < 2:
+            await asyncio.sleep(0.02)
+        app.state.close()
+        replies = await asyncio.wait_for(asyncio.gather(*asked), 10)
+        return replies, await post(app, "/release", {})
+
+    try:
+        with ThreadPoolExecutor(1) as thread:
+            replies, release = thread.submit(asyncio.run, ended()).result()
+    finally:
+        go.set()
+    assert [reply.status_code for reply in replies] == [503, 200] and "is ending" in replies[0].json()["error"]["message"]
+    assert "is ending" in replies[1].text and replies[1].text.rstrip().endswith("data: [DONE]")
+    assert release.status_code == 503
+
+
+def test_the_first_of_many_texts_that_fails_ends_the_others(speaker: Speaker, world: World) -> None:
+    app = application(world.home, speaker, "token", 80, lambda: None)
+    body = {"model": "endless", "prompt": ["Who keeps the bakery?", [5] * 100_000], "max_tokens": 90_000}
+    with ThreadPoolExecutor(1) as thread:
+        reply = thread.submit(asyncio.run, asyncio.wait_for(post(app, "/v1/completions", body), 60)).result()
+    assert reply.status_code == 400 and reply.json()["error"]["code"] == "context_length_exceeded"
+    end = time.monotonic() + 30
+    while speaker.count() != {"live": 0, "waiting": 0}:
+        assert time.monotonic() < end, speaker.count()
+        time.sleep(0.02)
+
+
 def test_who_wants_a_whole_answer_is_not_woken_for_every_token(speaker: Speaker, world: World) -> None:
     asked = ticket(world, "endless", 40)
 
@@ -295,6 +344,30 @@ def test_more_answers_than_speak_at_once_wait_for_their_turn(speaker: Speaker, w
     assert texts(ask(speaker, world, *["left"] * 40, tokens=5)) == [one] * 40
 
 
+def test_who_waits_for_memory_is_not_passed_by_others_for_ever(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speaking, "PATIENCE", 0.5)
+    speaker = Speaker(budget=int(bytes_of(world, "endless") * 1.2))
+    asked = [ticket(world, "endless", 200)]
+    try:
+        speaker.submit(asked)
+        while not asked[0].answer.tokens:
+            time.sleep(0.01)
+        other = ticket(world, "full", 3)
+        speaker.submit([other])
+        end = time.monotonic() + 60
+        while not other.answer.ended:  # there is always one that began before the last one ended
+            assert time.monotonic() < end, other.answer
+            if asked[-1].answer.tokens > 100:
+                asked.append(ticket(world, "endless", 200))
+                speaker.submit([asked[-1]])
+            time.sleep(0.01)
+        assert other.answer.status == "done" and len(asked) > 1
+        wait(asked)
+        assert {each.answer.status for each in asked} == {"done"}
+    finally:
+        speaker.close()
+
+
 def test_closing_ends_what_speaks(world: World) -> None:
     speaker = Speaker()
     asked = ticket(world, "endless", 90_000)
@@ -303,7 +376,7 @@ def test_closing_ends_what_speaks(world: World) -> None:
     speaker.submit([asked])
     assert heard.wait(60)
     speaker.close()
-    assert asked.answer.status == "stopped" and asked.answer.text
+    assert asked.answer.status == "failed" and asked.answer.text and "is ending" in (asked.answer.error or "")
 
 
 def bytes_of(world: World, name: str) -> int:
