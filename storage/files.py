@@ -13,6 +13,11 @@ MANIFEST = "manifest.json"
 FULL = 16 * 1024 * 1024  # bytes: a disk with less free is called full
 
 
+def place(given: Path | str) -> Path:
+    """The path that somebody gave, with the home folder for its ``~``; one that begins with no user's name stays as it is."""
+    return Path(os.path.expanduser(given))
+
+
 def sha256(path: Path) -> str:
     """The SHA-256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:

@@ -1,13 +1,13 @@
 """``arena``: models ranked by the votes between their answers, and battles in and out as FastChat has them."""
 
 import argparse
-from pathlib import Path
 from typing import TypeAlias
 
 from engine.commands import output
 from engine.errors import BadInput
 from engine.preferences import arena, consensus, exchange, projects, ranking
 from engine.preferences.ranking import Battle
+from storage import files
 from storage.home import Home
 
 Parsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -43,7 +43,7 @@ def add_to(commands: Parsers, common: argparse.ArgumentParser) -> None:
 
 
 def _battles(home: Home, given: argparse.Namespace) -> list[Battle]:
-    path = Path(given.project).expanduser()
+    path = files.place(given.project)
     found = arena.read(path) if path.is_file() else arena.battles(home, projects.find(home, given.project), given.by)
     kept = arena.some(found, given.labeller, given.topic)
     if not kept:

@@ -8,7 +8,7 @@ from engine import hub, machine, names, registry
 from engine.commands import output, runs
 from engine.jobs import submit
 from engine.offers import OFFERS, WORKS, fits
-from storage import evaluations, models
+from storage import evaluations, files, models
 from storage.home import Home
 
 
@@ -76,7 +76,7 @@ def _show(home: Home, given: argparse.Namespace) -> int:
 
 
 def _get(home: Home, given: argparse.Namespace) -> int:
-    folder = Path(given.source).expanduser().resolve()
+    folder = files.place(given.source).resolve()
     if not folder.is_dir():
         return runs.queued(home, submit.download(home, given.source, given.name), given)
     model = registry.register_folder(home, folder, given.name or names.made_from(folder.name), str(folder))
@@ -111,7 +111,7 @@ def _token(home: Home, given: argparse.Namespace) -> int:
 
 
 def _export(home: Home, given: argparse.Namespace) -> int:
-    folder = registry.export(home, registry.find(home, given.model), given.folder.expanduser().resolve(), given.merged)
+    folder = registry.export(home, registry.find(home, given.model), files.place(given.folder).resolve(), given.merged)
     output.as_json({"model": given.model, "folder": str(folder), "merged": given.merged})
     return 0
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import BadInput, UnreadableFile
+from storage import files
 
 
 def plain(value: Any) -> Any:
@@ -27,7 +28,7 @@ def as_json(value: Any) -> None:
 
 def must_be_new(file: str | Path) -> None:
     """BadInput where a file that is to be written is there already."""
-    if Path(file).expanduser().exists():
+    if files.place(file).exists():
         raise BadInput(f"{file} is there already, and nothing was written. Name another file, or delete that one first.")
 
 

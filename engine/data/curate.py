@@ -139,7 +139,7 @@ def open_draft(
     The format is recognised unless ``shape`` names one. A process of its own reads, with a bound of memory and time.
     ``progress`` is told the number of rows seen. UnreadableFile or WrongShape where nothing can come of it.
     """
-    path, home = Path(path).expanduser().absolute(), home or Home.resolve()
+    path, home = files.place(path).absolute(), home or Home.resolve()
     if shape is not None and shape not in SHAPES:
         raise WrongShape(
             f"There is no shape {shape!r}. Choose one of {', '.join(SHAPES)}, or leave it out to have it recognised."
@@ -307,7 +307,7 @@ def every(home: Home, dataset: Dataset) -> Iterator[dict[str, Any]]:
 
 def export(home: Home, dataset: Dataset, path: Path | str) -> None:
     """Write the rows to ``path``, whole or not at all, as its ending says: .jsonl, .parquet or .csv (turns and tools as JSON text)."""
-    path = Path(path).expanduser()
+    path = files.place(path)
     if path.suffix not in ENDINGS:
         raise BadInput(f"{path.name} does not end with {', '.join(ENDINGS)}, so it is not clear what to write.")
     verify(home, dataset)

@@ -9,7 +9,7 @@ from engine.data import curate
 from engine.errors import BadInput, UnreadableFile, WrongShape
 from engine.methods.method import Reporter
 from engine.retrieval import indexes
-from storage import datasets, runs
+from storage import datasets, files, runs
 from storage.home import Home
 from storage.records import Run
 
@@ -30,7 +30,7 @@ def update(
     found, data = indexes.find(home, index), curate.find(home, dataset) if dataset else None
     if data is not None and data.shape != "text":
         raise WrongShape(f"An index takes data of the shape text, but {data.title} holds {data.shape}. Choose another data set.")
-    whole = [str(Path(path).expanduser().resolve()) for path in paths]
+    whole = [str(files.place(path).resolve()) for path in paths]
     for path in whole:
         if not Path(path).exists():
             raise UnreadableFile(f"{path} is not there. Name a file or a folder of this machine.")

@@ -3,7 +3,6 @@
 import dataclasses
 import shutil
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from engine import hub, names, registry
@@ -18,7 +17,7 @@ from engine.methods import METHODS, loading, rollouts
 from engine.methods.arguments import held_out
 from engine.methods.method import Method, parse_settings, settings_of
 from engine.rewards import samples
-from storage import datasets, db, models, runs
+from storage import datasets, db, files, models, runs
 from storage.home import Home
 from storage.records import LIVE, Dataset, Model, Recipe, Run
 
@@ -302,7 +301,7 @@ def export(
 
     With ``register`` the folder becomes a model of that name.
     """
-    subject, target = registry.find(home, model), Path(folder).expanduser().resolve()
+    subject, target = registry.find(home, model), files.place(folder).resolve()
     registry.check_target(target)
     name = names.check(register, "a model") if register else None
     request = {"model_id": subject.id, "folder": str(target), "merged": merged, "register": name}

@@ -101,7 +101,7 @@ def read(path: Path | str) -> list[Battle]:
 
     WrongShape where a row names no models or no winner.
     """
-    path = Path(path).expanduser()
+    path = files.place(path)
     found = []
     for row in reading.rows(path):
         value = row.value
@@ -129,7 +129,7 @@ def _last(conversation: Any) -> str:
 
 def export(home: Home, project: Project, path: Path | str, by: str = "people") -> int:
     """Write the battles of a project as FastChat has them: JSON lines with the conversations, or a CSV where the name ends so."""
-    path = Path(path).expanduser()
+    path = files.place(path)
     pairs, rows = {pair.id: pair for pair in preferences.pairs(home, project.id)}, []
     for vote in _counted(preferences.votes(home, project.id), by):
         pair = pairs[vote.pair_id]

@@ -54,7 +54,7 @@ def bring(
     The layout is recognised unless it is named; a project named that there is not yet begins with the first row that can be used.
     UnreadableFile or WrongShape, and nothing stored, where nothing can come of it.
     """
-    path = Path(path).expanduser()
+    path = files.place(path)
     if layout is not None and layout not in LAYOUTS:
         raise BadInput(
             f"There is no layout {layout!r}. Choose one of {', '.join(LAYOUTS)}, or leave it out to have it recognised."
@@ -236,7 +236,7 @@ def export(home: Home, project: Project, path: Path | str, layout: str = "jsonl"
     rows = [row for pair in preferences.pairs(home, project.id) for row in written.write(pair, by_pair.get(pair.id, []))]
     body = "".join(pack(row) + "\n" for row in rows) if written.lines else json.dumps(rows, ensure_ascii=False, indent=1) + "\n"
     try:
-        files.write_text(Path(path).expanduser(), body)
+        files.write_text(files.place(path), body)
     except OSError as error:
         raise BadInput(f"{path} cannot be written: {error.strerror}. Choose another place.") from None
     return len(rows)

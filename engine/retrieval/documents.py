@@ -56,8 +56,8 @@ def found(paths: Iterable[Path | str]) -> dict[str, Path]:
     """
     made: dict[str, Path] = {}
     for given in paths:
-        path = Path(os.path.abspath(Path(given).expanduser()))
-        if not path.exists():
+        path = Path(os.path.abspath(files.place(given)))
+        if not os.path.exists(path):
             raise NotFound(f"There is no file or folder {given}. Check the path.")
         for file in _walk(path) if path.is_dir() else [path]:
             name = named(file.relative_to(path.parent).as_posix())

@@ -41,7 +41,7 @@ def folder(home: Home, name: str) -> Path:
     """Where the model lies that ``name`` means: BUILT_IN, a folder, or a hub id, which is fetched once."""
     if name == BUILT_IN:
         return built_in()
-    if (path := Path(name).expanduser()).is_dir():
+    if (path := files.place(name)).is_dir():
         return path.absolute()
     if path.is_absolute() or name.startswith((".", "~")):
         raise NotFound(f"There is no folder {name}. Check the path, or give an id of the hub.")

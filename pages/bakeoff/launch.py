@@ -12,7 +12,7 @@ from engine import advice
 from engine.errors import TemperError
 from engine.jobs import bakeoffs
 from pages.bakeoff import draft
-from pages.parts import command, inert, messages, queue, session
+from pages.parts import command, inert, messages, queue
 from storage.home import Home
 
 LAUNCHED, RUN = "bakeoff_launched", "run"
@@ -56,7 +56,7 @@ def launch(home: Home) -> None:
     except TemperError as problem:
         messages.keep(problem, "bakeoff_launch")
         return
-    run = queue.put(home, "bakeoff_launch", partial(bakeoffs.bake, home, **asked, token=session.token("bakeoff")))
+    run = queue.put(home, "bakeoff_launch", partial(bakeoffs.bake, home, **asked), "bakeoff")
     if run is None:
         return
     st.session_state[LAUNCHED] = run.id

@@ -105,8 +105,8 @@ def ask(
     sampling: Sampling,
     prompt: str | Sequence[str],
     blind: bool = False,
-) -> None:
-    """Ask all sides; goes on with the conversation shown, or begins one where it has to."""
+) -> bool:
+    """Ask all sides; goes on with the conversation shown, or begins one where it has to. Whether they were asked."""
     after = f"{talk.id} {talk.leaf}" if talk is not None else ""
     token = session.token(f"ask {after} {hash(str(prompt))}")
     try:
@@ -115,8 +115,9 @@ def ask(
         begun = conversations.add(home, current, prompt, sampling, token)
     except TemperError as problem:
         messages.keep(problem, "chat")
-        return
+        return False
     show(begun)
+    return True
 
 
 def ask_again(home: Home, talk: Conversation, sides: tuple[Side, ...], sampling: Sampling, blind: bool = False) -> None:

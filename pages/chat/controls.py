@@ -240,11 +240,15 @@ def each(home: Home, talk: Conversation | None, chosen: tuple[Side, ...], sampli
 
 
 def submit(home: Home, talk: Conversation | None, chosen: tuple[Side, ...], sampling: Sampling) -> None:
-    """Ask what was typed."""
+    """Ask what was typed; what could not be asked stands in its field again."""
     held = st.session_state
     typed = held.get("chat_prompt") or [held.get(f"chat_prompt_{place}") or "" for place in range(len(chosen))]
-    if isinstance(typed, str) or any(text.strip() for text in typed):
-        asking.ask(home, talk, chosen, sampling, typed, blind())
+    if not isinstance(typed, str) and not any(text.strip() for text in typed):
+        return
+    if not asking.ask(home, talk, chosen, sampling, typed, blind()):
+        fields = {"chat_prompt": typed} if isinstance(typed, str) else {f"chat_prompt_{i}": text for i, text in enumerate(typed)}
+        for key, text in fields.items():
+            held[key] = text
 
 
 def suggestions(home: Home, chosen: tuple[Side, ...], sampling: Sampling) -> None:

@@ -70,19 +70,32 @@ def begin(home: Home) -> None:
     """Ask for prompts and sides, and show earlier sets."""
     chosen = controls.choose(home)
     sampling = controls.decoding(home)
-    source = st.segmented_control("Prompts", (FROM_DATA, TYPED), default=FROM_DATA, required=True, key="chat_set_source")
+    source = st.segmented_control(
+        "Prompts", (FROM_DATA, TYPED), default=FROM_DATA, required=True, key="chat_set_source", persist_state="session"
+    )
     asked: dict[str, Any] = {}
     if source == FROM_DATA:
         with st.container(horizontal=True, vertical_alignment="bottom"):
             data = pickers.dataset(home, "Data set", key="chat_set_data", shapes=controls.ASKING, latest=True)
             count = st.number_input(
-                "How many", 1, FEW, USUAL, key="chat_set_count", width=160, help="Drawn by chance, always the same ones"
+                "How many",
+                1,
+                FEW,
+                USUAL,
+                key="chat_set_count",
+                width=160,
+                persist_state="session",
+                help="Drawn by chance, always the same ones",
             )
         if data is not None:
             asked = {"data": data, "count": int(count)}
     else:
         typed = st.text_area(
-            "One prompt a line", key="chat_set_typed", height=180, placeholder="What is 12 plus 30?\nWrite to a friend."
+            "One prompt a line",
+            key="chat_set_typed",
+            height=180,
+            persist_state="session",
+            placeholder="What is 12 plus 30?\nWrite to a friend.",
         )
         asked = {"typed": typed} if typed.strip() else {}
     st.button(

@@ -1,6 +1,7 @@
 """Draws the way of a file into a data set: source, what was recognised, rows as conversations, problems, name."""
 
 import dataclasses
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ from engine.data import curate, uploads
 from engine.data.shapes import SHAPES
 from pages.datasets import problems
 from pages.parts import badges, examples, inert, words
-from storage import datasets
+from storage import datasets, files
 from storage.home import Home
 
 UPLOAD, PATH = "Upload", "From a path"
@@ -44,7 +45,7 @@ def source() -> Path | UploadedFile | None:
             placeholder="/data/questions.jsonl",
             persist_state="page",
         )
-        return Path(typed.strip()).expanduser() if typed and typed.strip() else None
+        return files.place(typed.strip()) if typed and typed.strip() else None
 
 
 def kept(file: UploadedFile, keep: Callable[[], Path]) -> Path:
@@ -62,7 +63,9 @@ def held() -> Path | None:
 
 def drop() -> None:
     """Look at another file."""
-    curate.discard(st.session_state.pop("draft"))
+    held: curate.Draft | None = st.session_state.pop("draft", None)
+    if held is not None:
+        curate.discard(held)
     clear()
 
 
@@ -75,7 +78,7 @@ def clear() -> None:
 def read(home: Home, path: Path) -> curate.Draft:
     """The draft of ``path`` in the shape that was chosen; read again only when the file or the choice changes."""
     shape = st.session_state.get("draft_shape", RECOGNISED)
-    stat = path.stat() if path.exists() else None
+    stat = path.stat() if os.path.exists(path) else None  # also where a folder on the way may not be read
     mark = (str(path), stat.st_mtime if stat else 0.0, stat.st_size if stat else 0, shape)
     held: curate.Draft | None = st.session_state.get("draft")
     if held is not None and st.session_state.get("draft_mark") == mark:

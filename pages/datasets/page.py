@@ -8,7 +8,7 @@ import streamlit as st
 from engine.data import curate, uploads
 from engine.errors import TemperError
 from pages.datasets import bring, view
-from pages.parts import inert, messages, session
+from pages.parts import inert, looking, messages, session
 from storage import datasets
 
 home = session.home()
@@ -28,8 +28,8 @@ def freeze() -> None:
     del st.session_state["draft"]
     curate.discard(draft)
     bring.clear()
-    st.session_state["datasets_view"], st.session_state["dataset"] = LISTED, made.id
-    st.query_params["dataset"] = str(made.id)
+    st.session_state["datasets_view"] = LISTED
+    looking.at("dataset", str(made.id))
     messages.done(f"{inert.plain(made.title)} is frozen.", ":material/ac_unit:")
 
 

@@ -7,7 +7,7 @@ import streamlit as st
 
 from engine.data import curate, uploads
 from pages.datasets import problems
-from pages.parts import badges, examples, inert, messages, words
+from pages.parts import badges, examples, inert, looking, messages, words
 from storage import datasets, runs
 from storage.home import Home
 from storage.records import Dataset
@@ -26,8 +26,7 @@ def versions(found: list[Dataset]) -> Dataset | None:
     if not found:
         messages.empty("No data yet", "Bring in a file: JSON, JSON lines, CSV, Parquet or plain text.", ":material/database:")
         return None
-    held = int(st.query_params.get("dataset") or st.session_state.get("dataset") or 0)
-    at = next((i for i, d in enumerate(found) if d.id == held), 0)
+    at, turned = looking.place("dataset", [str(d.id) for d in found])
     frame = pl.DataFrame(
         {
             "Name": [d.name for d in found],
@@ -47,14 +46,13 @@ def versions(found: list[Dataset]) -> Dataset | None:
         "Frozen": st.column_config.DatetimeColumn(format="calendar"),
     }
     state = st.dataframe(
-        frame, hide_index=True, column_config=config, on_select="rerun", selection_mode="single-row", key=f"versions_{found[0].id}",
+        frame, hide_index=True, column_config=config, on_select="rerun", selection_mode="single-row", key=f"versions_{found[0].id}_{turned}",
         selection_default={"selection": {"rows": [at]}}, alt="Frozen versions, newest first",
     )  # fmt: skip
     rows = state["selection"]["rows"]
-    chosen = found[rows[0]] if rows and rows[0] < len(found) else found[at]
-    st.session_state["dataset"] = chosen.id
-    st.query_params["dataset"] = str(chosen.id)
-    return chosen
+    seen = found[rows[0]] if rows and rows[0] < len(found) else found[at]
+    looking.at("dataset", str(seen.id))
+    return seen
 
 
 def version(home: Home, dataset: Dataset) -> None:

@@ -8,7 +8,7 @@ import streamlit as st
 from engine.evaluation.prompts import SHAPES
 from engine.generation.answers import MAX_TOKENS
 from engine.jobs import health, submit
-from pages.parts import inert, live, messages, pickers, queue, session, words
+from pages.parts import inert, live, messages, pickers, queue, words
 from storage import datasets, deployments, evaluations, models, runs
 from storage.home import Home
 from storage.records import LIVE, Deployment, Interval, Run
@@ -84,9 +84,9 @@ def measure(home: Home, one: Deployment) -> None:
     limit, tokens = (int(held[key]) if held[key] else None for key in ("deployments_limit", "deployments_tokens"))
     verb = partial(
         submit.measure, home, model=one.title, dataset=f"#{held['deployments_data']}", limit=limit, max_tokens=tokens,
-        against=held.get(f"deployments_against_{one.id}"), token=session.token(f"measure deployment {one.id}"),
+        against=held.get(f"deployments_against_{one.id}"),
     )  # fmt: skip
-    run = queue.put(home, "deployments_measure", verb)
+    run = queue.put(home, "deployments_measure", verb, f"measure deployment {one.id}")
     if run is not None:
         messages.done(f"Run {run.id} is queued.", ":material/fact_check:")
 

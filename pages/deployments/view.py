@@ -10,7 +10,7 @@ from engine.deployments import freeze
 from engine.errors import TemperError
 from engine.generation import ask
 from pages.deployments.form import ADDRESS
-from pages.parts import command, confirm, go, inert, messages, words
+from pages.parts import command, confirm, go, inert, looking, messages, words
 from pages.parts.badges import Badge
 from pages.parts.validators import TITLES
 from storage import deployments, evaluations, models, prompts
@@ -19,7 +19,7 @@ from storage.records import Deployment, Interval
 
 WHOLE = Badge("Whole", ":material/verified:", "green")
 DAMAGED = Badge("Not whole", ":material/gpp_bad:", "red")
-CHOSEN, HOST = "deployments_chosen", "deployments_host"
+HOST = "deployments_host"
 
 
 def listed(home: Home, found: list[Deployment]) -> Deployment | None:
@@ -30,8 +30,9 @@ def listed(home: Home, found: list[Deployment]) -> Deployment | None:
     named = deployments.find(home, asked) if asked else None
     if asked and named is None:
         st.warning(f"There is no deployment {inert.plain(asked)} any more.", icon=":material/help:")
-    held = named.id if named is not None else st.session_state.get(CHOSEN)
-    at = next((place for place, one in enumerate(found) if one.id == held), 0)
+    elif named is not None and named.title != asked:  # a name alone means its newest version
+        st.query_params[ADDRESS] = named.title
+    at, turned = looking.place(ADDRESS, [one.title for one in found])
     newest = {one.id: next(iter(evaluations.of_deployment(home, one.id)), None) for one in found}
     frame = pl.DataFrame(
         {
@@ -53,14 +54,13 @@ def listed(home: Home, found: list[Deployment]) -> Deployment | None:
     }
     state = st.dataframe(
         frame, hide_index=True, column_config=config, on_select="rerun", selection_mode="single-row",
-        key=f"deployments_{found[0].id}_{len(found)}_{asked}", selection_default={"selection": {"rows": [at]}},
+        key=f"deployments_{found[0].id}_{len(found)}_{turned}", selection_default={"selection": {"rows": [at]}},
         alt="Deployments, newest first",
     )  # fmt: skip
     rows = state["selection"]["rows"]
-    chosen = found[rows[0]] if rows and rows[0] < len(found) else found[at]
-    st.session_state[CHOSEN] = chosen.id
-    st.query_params.pop(ADDRESS, None)
-    return chosen
+    seen = found[rows[0]] if rows and rows[0] < len(found) else found[at]
+    looking.at(ADDRESS, seen.title)
+    return seen
 
 
 def _model(home: Home, one: Deployment) -> str:
@@ -151,6 +151,11 @@ def start(home: Home) -> None:
         messages.keep(problem, HOST)
 
 
+def _delete(home: Home, one: Deployment) -> None:
+    freeze.delete(home, one)
+    looking.forget(ADDRESS)
+
+
 def delete(home: Home, one: Deployment) -> None:
     """Delete this version, after what goes with it was said."""
     if st.button("Delete", icon=":material/delete:", key="deployments_delete"):
@@ -163,6 +168,6 @@ def delete(home: Home, one: Deployment) -> None:
             "Delete this version?",
             lines,
             "Delete",
-            partial(freeze.delete, home, one),
+            partial(_delete, home, one),
             said=f"{inert.plain(one.title)} is deleted.",
         )

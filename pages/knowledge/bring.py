@@ -8,7 +8,7 @@ from engine.data import uploads
 from engine.errors import TemperError
 from engine.jobs import health, indexing, submit
 from engine.retrieval.documents import ENDINGS
-from pages.parts import inert, live, messages, pickers, queue, session
+from pages.parts import inert, live, messages, pickers, queue
 from storage import runs
 from storage.home import Home
 from storage.records import LIVE, Index, Run
@@ -87,8 +87,8 @@ def add(home: Home, index: Index) -> None:
     except TemperError as problem:
         messages.keep(problem, "knowledge_bring")
         return
-    verb = partial(indexing.update, home, index=f"#{index.id}", **given, token=session.token(f"index {index.id}"))
-    if queue.put(home, "knowledge_bring", verb) is not None:
+    verb = partial(indexing.update, home, index=f"#{index.id}", **given)
+    if queue.put(home, "knowledge_bring", verb, f"index {index.id}") is not None:
         held[ROUND] = held.get(ROUND, 0) + 1
         held["knowledge_path"] = ""
 

@@ -8,7 +8,7 @@ import streamlit as st
 from engine.jobs import indexing
 from engine.retrieval import indexes
 from pages.knowledge import bring, choose
-from pages.parts import confirm, inert, messages, queue, session, words
+from pages.parts import confirm, inert, messages, queue, words
 from storage import deployments, passages
 from storage.home import Home
 from storage.records import Index
@@ -83,10 +83,8 @@ def documents(home: Home, index: Index) -> None:
 
 def remove(home: Home, index: Index, names: list[str]) -> None:
     """As a callback: queue taking documents out."""
-    verb = partial(
-        indexing.update, home, index=f"#{index.id}", remove=names, token=session.token(f"remove {index.id} {hash(tuple(names))}")
-    )
-    queue.put(home, "knowledge_remove", verb)
+    verb = partial(indexing.update, home, index=f"#{index.id}", remove=names)
+    queue.put(home, "knowledge_remove", verb, f"remove {index.id} {hash(tuple(names))}")
 
 
 def versions(home: Home, index: Index) -> None:

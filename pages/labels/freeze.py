@@ -54,7 +54,7 @@ def draw(home: Home, project: Project) -> None:
     if coming is not None:
         _counts(coming)
     name = st.text_input(
-        "Name of the data set", key=f"{KEY}_name", persist_state="session", max_chars=70, placeholder=f"{project.name}-labels",
+        "Name of the data set", key=f"{KEY}_{project.id}_name", persist_state="session", max_chars=70, placeholder=f"{project.name}-labels",
         help="The same name again makes its next version",
     )  # fmt: skip
     if problem is not None:

@@ -31,8 +31,8 @@ def draw(home: Home, project: Project) -> None:
     kinds = {ALL: counts.pairs, OPEN: counts.asked - counts.done, DISPUTED: len(differ), GOLD: counts.gold}
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.subheader("Pairs", anchor=False, width="content")
-        asked = st.query_params.get("only")
-        if asked in kinds and "labels_only" not in st.session_state:
+        asked = st.query_params.pop("only", None)
+        if asked in kinds:
             st.session_state["labels_only"] = asked
         only = st.segmented_control(
             "Which", list(kinds), default=None if "labels_only" in st.session_state else ALL, key="labels_only", required=True,

@@ -1,6 +1,7 @@
 """The screen of a labeller: a prompt, two answers, one choice. Everything about one pair lies in one form under its own token, so
 that neither a reason nor a strength ever lands on the next pair."""
 
+import math
 import time
 from collections.abc import Sequence
 
@@ -289,7 +290,11 @@ def _given(home: Home, project_id: int, token: str, choice: str) -> Given:
 
 
 def undo(home: Home, project: Project, labeller: str) -> None:
-    """Take the last vote back."""
+    """Take the last vote back; a second click right after is a double one."""
+    held, now = st.session_state, time.monotonic()
+    if now - held.get("labels_undone", -math.inf) < desk.SOONEST:
+        return
+    held["labels_undone"] = now
     try:
         desk.undo(home, project, labeller)
     except TemperError as problem:

@@ -12,7 +12,7 @@ from engine.errors import BadInput, TemperError
 from engine.jobs import labelling
 from engine.preferences import exchange, order
 from engine.preferences.layouts import LAYOUTS
-from pages.parts import asking, inert, messages, pickers, queue, session, words
+from pages.parts import asking, inert, messages, pickers, queue, words
 from storage import models, runs
 from storage.home import Home
 from storage.records import LIVE, Project
@@ -103,8 +103,8 @@ def _models(home: Home, project: Project) -> None:
 
 def launch(home: Home, verb: str, asked: dict[str, Any]) -> None:
     """Queue a run for the project."""
-    submit = partial(LAUNCHED[verb], home, **asked, token=session.token(f"labels {verb}"))
-    run = queue.put(home, KEY, submit)
+    submit = partial(LAUNCHED[verb], home, **asked)
+    run = queue.put(home, KEY, submit, f"labels {verb}")
     if run is not None:
         messages.done(f"{inert.plain(run.name)} is queued.", ":material/schedule:")
 

@@ -44,27 +44,35 @@ def settings(home: Home, project: Project) -> None:
     chosen = projects.settings(project)
     st.subheader("How it is labelled", anchor=False)
     with st.form(f"{KEY}_{project.id}"):
-        st.text_area("Instructions", value=chosen.instructions, key=f"{KEY}_instructions", height=160, help="Markdown")
+        st.text_area("Instructions", value=chosen.instructions, key=key(project, "instructions"), height=160, help="Markdown")
         st.multiselect(
-            "Compared in single respects too", list(dict.fromkeys([*chosen.criteria, *projects.SUGGESTED])), key=f"{KEY}_criteria",
+            "Compared in single respects too", list(dict.fromkeys([*chosen.criteria, *projects.SUGGESTED])), key=key(project, "criteria"),
             default=list(chosen.criteria), accept_new_options=True, max_selections=projects.MOST_CRITERIA, placeholder="None",
         )  # fmt: skip
-        st.checkbox("Ask how clearly (slightly, clearly)", value=chosen.strength, key=f"{KEY}_strength")
+        st.checkbox("Ask how clearly (slightly, clearly)", value=chosen.strength, key=key(project, "strength"))
         with st.grid(4, min_column_width=170, gap="small"):
             _share(
+                project,
                 "Seen by several, %",
                 chosen.overlap,
                 "overlap",
                 "The share of pairs that several people see; agreement is told from them",
             )
-            st.number_input("By how many", 1, 100, value=chosen.raters, key=f"{KEY}_raters")
+            st.number_input("By how many", 1, 100, value=chosen.raters, key=key(project, "raters"))
             _share(
+                project,
                 "Shown again, %",
                 chosen.repeats,
                 "repeats",
                 "Of what somebody sees: pairs of their own, once more, to tell consistency",
             )
-            _share("Known answers, %", chosen.gold, "gold", "Of what somebody sees: pairs marked with a known answer under Pairs")
+            _share(
+                project,
+                "Known answers, %",
+                chosen.gold,
+                "gold",
+                "Of what somebody sees: pairs marked with a known answer under Pairs",
+            )
         st.form_submit_button("Save", type="primary", icon=":material/save:", on_click=save, args=(home, project))
     messages.kept(KEY)
     shown = projects.examples(home, project)
@@ -72,15 +80,22 @@ def settings(home: Home, project: Project) -> None:
         st.caption(f"The instructions show {words.plural(len(shown), 'example')}; pairs become examples under Pairs.")
 
 
-def _share(label: str, value: float, name: str, help: str) -> None:
-    st.number_input(label, 0.0, 100.0, value=100 * value, step=5.0, format="%g", key=f"{KEY}_{name}", help=help)
+def key(project: Project, name: str) -> str:
+    """The key of a setting's field: each project's own, or what stands in one project's form would be saved for another."""
+    return f"{KEY}_{project.id}_{name}"
+
+
+def _share(project: Project, label: str, value: float, name: str, help: str) -> None:
+    st.number_input(label, 0.0, 100.0, value=100 * value, step=5.0, format="%g", key=key(project, name), help=help)
 
 
 def save(home: Home, project: Project) -> None:
     """Keep what the form says."""
     held = st.session_state
-    given = {name: held[f"{KEY}_{name}"] for name in ("instructions", "strength", "raters")}
-    given |= {name: held[f"{KEY}_{name}"] / 100 for name in projects.SHARES} | {"criteria": list(held[f"{KEY}_criteria"])}
+    given = {name: held[key(project, name)] for name in ("instructions", "strength", "raters")}
+    given |= {name: held[key(project, name)] / 100 for name in projects.SHARES} | {
+        "criteria": list(held[key(project, "criteria")])
+    }
     try:
         projects.change_settings(home, project, given)
     except TemperError as problem:

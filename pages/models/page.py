@@ -8,7 +8,7 @@ from engine import hub, registry
 from engine.errors import TemperError
 from engine.jobs import submit
 from pages.models import disk, getting, lineage, scores, view
-from pages.parts import inert, messages, queue, session
+from pages.parts import inert, looking, messages, queue, session
 from storage import models
 from storage.home import Home
 from storage.records import Model
@@ -23,17 +23,16 @@ def measure(model: Model) -> None:
     verb = partial(
         submit.measure, home, model=f"#{model.id}", dataset=f"#{asked.dataset_id}", limit=asked.limit,
         max_tokens=asked.max_tokens, against=f"#{asked.against_id}" if asked.against_id else None,
-        token=session.token(f"measure {model.id}"),
     )  # fmt: skip
-    run = queue.put(home, "measure", verb)
+    run = queue.put(home, "measure", verb, f"measure {model.id}")
     if run is not None:
         messages.done(f"Run {run.id} is queued.", ":material/fact_check:")
 
 
 def export(model: Model, folder: str, merged: bool) -> None:
     """Queue the writing of a folder."""
-    verb = partial(submit.export, home, model=f"#{model.id}", folder=folder, merged=merged, token=session.token("export"))
-    run = queue.put(home, "export", verb)
+    verb = partial(submit.export, home, model=f"#{model.id}", folder=folder, merged=merged)
+    run = queue.put(home, "export", verb, "export")
     if run is not None:
         messages.done(f"Run {run.id} writes the folder.", ":material/folder:")
 
@@ -45,7 +44,7 @@ def add() -> None:
     except TemperError as problem:
         messages.keep(problem, "add")
         return
-    st.session_state["model"] = made.id
+    looking.at("model", str(made.id))
     messages.done(f"{inert.plain(made.name)} is registered.", ":material/deployed_code:")
 
 
@@ -60,7 +59,7 @@ def look_up() -> None:
 
 def download(id: str) -> None:
     """Queue the download of a model."""
-    queue.put(home, "download", partial(submit.download, home, id, token=session.token(f"download {id}")))
+    queue.put(home, "download", partial(submit.download, home, id), f"download {id}")
 
 
 def stop(run_id: int) -> None:
@@ -77,8 +76,9 @@ def resume(run_id: int) -> None:
 
 
 def save_token() -> None:
-    """Keep the token that was typed, and clear the field."""
-    hub.save_token(home, st.session_state["hub_token"])
+    """Keep the token that was typed, and clear the field. Nothing typed takes nothing away: Forget is there for that."""
+    if str(st.session_state["hub_token"]).strip():
+        hub.save_token(home, st.session_state["hub_token"])
     st.session_state["hub_token"] = ""
 
 
@@ -91,7 +91,7 @@ def clear(run_ids: list[int], keep: int) -> None:
 def delete(home: Home, model: Model) -> None:
     """Take a model out of the registry."""
     registry.delete(home, model.id)
-    st.session_state.pop("model", None)
+    looking.forget("model")
 
 
 view.title()

@@ -10,8 +10,8 @@ import streamlit as st
 
 from engine import registry as registered
 from engine.data.uploads import LARGEST
-from pages.parts import badges, confirm, inert, messages, words
-from storage import evaluations, models, runs
+from pages.parts import badges, confirm, inert, looking, messages, words
+from storage import evaluations, files, models, runs
 from storage.home import Home
 from storage.records import Interval, Model
 
@@ -29,8 +29,7 @@ def registry(home: Home, found: list[Model]) -> Model | None:
         messages.empty("No model yet", "Register a folder below, or train one.", ":material/deployed_code:")
         return None
     names = {m.id: m.name for m in found}
-    held = int(st.query_params.get("model") or st.session_state.get("model") or 0)
-    at = next((i for i, m in enumerate(found) if m.id == held), 0)
+    at, turned = looking.place("model", [str(m.id) for m in found])
     newest = {m.id: next(iter(evaluations.of_model(home, m.id)), None) for m in found}
     frame = pl.DataFrame(
         {
@@ -50,18 +49,17 @@ def registry(home: Home, found: list[Model]) -> Model | None:
     }
     state = st.dataframe(
         frame, hide_index=True, column_config=config, on_select="rerun", selection_mode="single-row",
-        key=f"registry_{found[0].id}_{len(found)}",
+        key=f"registry_{found[0].id}_{len(found)}_{turned}",
         selection_default={"selection": {"rows": [at]}}, alt="Models, newest first",
     )  # fmt: skip
     rows = state["selection"]["rows"]
-    chosen = found[rows[0]] if rows and rows[0] < len(found) else found[at]
-    st.session_state["model"] = chosen.id
-    st.query_params["model"] = str(chosen.id)
-    return chosen
+    seen = found[rows[0]] if rows and rows[0] < len(found) else found[at]
+    looking.at("model", str(seen.id))
+    return seen
 
 
 def folder_asked() -> Path:
-    return Path(st.session_state["add_folder"].strip()).expanduser()
+    return files.place(st.session_state["add_folder"].strip())
 
 
 def name_asked() -> str:

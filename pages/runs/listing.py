@@ -16,6 +16,7 @@ from storage.home import Home
 from storage.records import STATUSES, Run
 
 MOST = 5000  # newest runs that can be searched
+OPEN = "Open "  # and the run's number: the table may have moved on since the click
 ROWS = 25  # runs on a page of the table
 # a table draws plain characters only, so each status has a mark of its own beside its word
 MARKS = {"queued": "…", "running": "▶", "succeeded": "✓", "failed": "✕", "stopped": "■", "interrupted": "!"}
@@ -175,7 +176,7 @@ def draw(home: Home, page: Sequence[Run], names: Names) -> list[Run]:
             ),
             "run": columns.NumberColumn("Run", width=56, format="%d"),
             "name": columns.TextColumn("Name", width=160),
-            "open": columns.ButtonColumn("", key="runs_open", width=60),
+            "open": columns.ButtonColumn("", key="runs_open", width=84),
             "curve": columns.LineChartColumn("Training loss", width=110),
             "loss": columns.NumberColumn("Loss", format="%.3f", width=64),
             "held_out": columns.NumberColumn("Held-out", format="%.3f", width=76, help="Loss on rows kept out of the training"),
@@ -188,7 +189,7 @@ def draw(home: Home, page: Sequence[Run], names: Names) -> list[Run]:
     )
     click = st.session_state.get("runs_open")
     if click is not None:
-        go.to("runs", run=page[click["row"]].id)
+        go.to("runs", run=click["label"].removeprefix(OPEN))
     return [page[i] for i in shown["selection"]["rows"] if i < len(page)]
 
 
@@ -205,7 +206,7 @@ def line(home: Home, run: Run, names: Names) -> dict[str, Any]:
         "status": [mark(run.status)],
         "run": run.id,
         "name": run.name,
-        "open": "Open",
+        "open": f"{OPEN}{run.id}",
         "curve": points or None,
         "loss": latest.get("loss", (0, None))[1],
         "held_out": run.summary.get("held_out_loss", latest.get("eval_loss", (0, None))[1]),

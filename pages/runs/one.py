@@ -24,7 +24,6 @@ def show(home: Home, run: Run) -> None:
     known = facts.gather(home, run)
     view.header(known)
     actions(home, known)
-    messages.kept("run")
     lives = run.status in LIVE
     if lives:
         rewarded = known.method is not None and known.method.family == "rewards"
@@ -46,6 +45,7 @@ def head(home: Home, drawn: Run) -> None:
     if (run.status, run.stop_requested) != (drawn.status, drawn.stop_requested):
         st.rerun()
     now = health.view(home, run)
+    messages.kept("run")
     with messages.edge():
         if now.status in ("failed", "interrupted", "lost"):
             failure(home, run, now)

@@ -92,7 +92,7 @@ def samples(known: Facts) -> None:
     steps = sorted({step for lines in told.values() for step, _ in lines})
     shown = set(steps)
     if len(steps) > AT_ONCE:
-        low, high = st.select_slider("Steps", steps, value=(steps[-AT_ONCE], steps[-1]), key=f"sample_steps_{run.id}")
+        low, high = span(run, steps)
         shown = {step for step in steps if low <= step <= high}
     for column, (prompt, lines) in zip(st.columns(len(told)) if len(told) <= 3 else [st] * len(told), told.items(), strict=True):
         with column.container(border=True, height="stretch"):
@@ -102,6 +102,15 @@ def samples(known: Facts) -> None:
                 if step in shown:
                     answer(step, text, before, newest=step == steps[-1])
                 before = text
+
+
+def span(run: Run, steps: list[int]) -> tuple[int, int]:
+    """Ask from which step to which; whoever looks at the newest goes on doing so when there is a newer one."""
+    newest, (low, high) = st.session_state.get(f"sample_span_{run.id}", (0, (steps[-AT_ONCE], 0)))
+    newest = steps[-1] if high == newest else newest  # in the key: a slider keeps the range that it was first drawn with
+    low, high = st.select_slider("Steps", steps, value=(low, newest), key=f"sample_steps_{run.id}_{newest}")
+    st.session_state[f"sample_span_{run.id}"] = (newest, (low, high))
+    return low, high
 
 
 def drawn(known: Facts) -> None:

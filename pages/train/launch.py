@@ -4,9 +4,9 @@ from functools import partial
 
 import streamlit as st
 
-from engine.errors import NotFound
+from engine.errors import BadInput, NotFound
 from engine.jobs import health, submit
-from pages.parts import command, go, inert, messages, queue, session, words
+from pages.parts import command, go, inert, messages, queue, words
 from pages.train import choices
 from storage import runs
 from storage.home import Home
@@ -74,12 +74,15 @@ def launch(home: Home) -> None:
     if choice.model is None or choice.dataset is None:
         messages.keep(NotFound("The model or the data set that was chosen is gone meanwhile. Choose another."), "launch")
         return
+    if choice.empty:  # a click straight out of a field comes before the button is drawn as one that cannot be pressed
+        messages.keep(BadInput(f"Fill in {' and '.join(name.replace('_', ' ') for name in choice.empty)} first."), "launch")
+        return
     verb = partial(
         submit.train, home, method=choice.method.name, model=f"#{choice.model.id}", dataset=f"#{choice.dataset.id}",
         settings=choice.settings, name=choice.name or None, seed=choice.seed, dtype=choice.dtype,
-        token=session.token("train"), parent_id=choice.parent_id,
+        parent_id=choice.parent_id,
     )  # fmt: skip
-    run = queue.put(home, "launch", verb)
+    run = queue.put(home, "launch", verb, "train")
     if run is not None:
         st.session_state[choices.PARENT] = None
         st.session_state[LAUNCHED] = run.id

@@ -1,5 +1,6 @@
 """Models in a real browser: deleting, cleaning up, downloading."""
 
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -68,3 +69,20 @@ def test_a_merged_folder_is_queued_with_the_place_that_was_typed(
     expect(tab.get_by_text("writes the folder")).to_be_visible()
     made = runs.page(full_app.home, 1)[0]
     assert (made.kind, made.request["merged"], made.request["folder"]) == ("export", True, str(tmp_path / "out"))
+
+
+def test_back_leads_to_the_model_that_was_looked_at_before(full_app: App, open_tab: Callable[..., Page]) -> None:
+    tab = open_tab(f"{full_app.url}/models")
+    grid = tab.locator("[data-testid=stDataFrame]").first
+    grid.locator("canvas").first.wait_for()
+    seen = [str(each.id) for each in models.all(full_app.home)]
+    expect(tab).to_have_url(re.compile(f"model={seen[0]}$"))
+    for row in (1, 0):
+        grid.click(position={"x": 15, "y": 50 + 35 * row})
+        expect(tab).to_have_url(re.compile(f"model={seen[row]}$"))
+        settle(tab)
+    for row in (1, 0):
+        tab.go_back()
+        expect(tab).to_have_url(re.compile(f"model={seen[row]}$"))
+        settle(tab)
+        expect(tab.get_by_role("heading", name=models.all(full_app.home)[row].name, exact=True)).to_be_visible()

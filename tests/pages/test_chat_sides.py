@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from engine.errors import TryLater
 from engine.evaluation import prompts
 from engine.generation import ask, conversations, outside, prompt_sets
 from engine.generation.answers import Answer, Heat, Sampling
@@ -48,6 +49,32 @@ def test_sides_that_are_alike_are_told_so_before_a_prompt_is_typed(full: dict[st
     assert app.chat_input[0].disabled and "Two sides are the same" in app.chat_input[0].placeholder
     app.number_input(key=f"chat_seed_{app.session_state['chat_slots'][1]}").set_value(5).run()
     assert not app.chat_input[0].disabled and app.chat_input[0].placeholder == "Ask all of them the same"
+
+
+def test_a_prompt_that_could_not_be_asked_stands_in_its_field_again(
+    full: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: Any, **__: Any) -> Any:
+        raise TryLater("Something else was asked in this conversation meanwhile.")
+
+    monkeypatch.setattr(conversations, "add", refused)
+    app = choose(open_page("chat"), "pocket", "support-sft")
+    app.chat_input[0].set_value("A long prompt").run()
+    assert "meanwhile" in "".join(str(each.value) for each in app.error) and app.chat_input[0].proto.value == "A long prompt"
+    app.toggle(key="chat_each").set_value(True).run()
+    app.text_area(key="chat_prompt_0").set_value("One?")
+    next(button for button in app.button if button.label == "Ask").click().run()
+    assert app.text_area(key="chat_prompt_0").value == "One?"
+
+
+def test_prompts_that_were_typed_for_a_set_are_there_after_another_page(full: dict[str, Any]) -> None:
+    app = open_page("chat", view="prompts")
+    app.segmented_control(key="chat_set_source").set_value(sets.TYPED).run()
+    app.text_area(key="chat_set_typed").set_value("One?\nTwo?").run()
+    app.switch_page("pages/home/page.py").run()
+    app.query_params["view"] = "prompts"
+    app.switch_page("pages/chat/page.py").run()
+    assert app.text_area(key="chat_set_typed").value == "One?\nTwo?"
 
 
 def test_each_side_can_be_asked_something_of_its_own(full: dict[str, Any]) -> None:

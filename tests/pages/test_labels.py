@@ -114,13 +114,33 @@ def test_what_people_differ_on_is_offered_and_decided(full: dict[str, Any]) -> N
 
 
 def test_the_teams_settings_are_changed_and_a_wrong_one_is_said(full: dict[str, Any]) -> None:
-    app = look(full["labels"], "team")
-    app.number_input(key="labels_team_overlap").set_value(50.0)
-    app.number_input(key="labels_team_raters").set_value(3)
+    project, app = full["labels"], look(full["labels"], "team")
+    app.number_input(key=f"labels_team_{project}_overlap").set_value(50.0)
+    app.number_input(key=f"labels_team_{project}_raters").set_value(3)
     press(app, "Save")
     chosen = projects.settings(projects.find(full["home"], "tone"))
     assert (chosen.overlap, chosen.raters) == (0.5, 3)
     assert {"anna", "ben", "a judge"} <= set(app.dataframe[0].value["Labeller"])
+
+
+def test_what_stands_in_one_projects_form_is_not_saved_for_another(full: dict[str, Any]) -> None:
+    other = projects.create(full["home"], "other", {"instructions": "Other words.", "raters": 4})
+    app = look(full["labels"], "team")
+    app.text_area(key=f"labels_team_{full['labels']}_instructions").set_value("Words for tone.")
+    app.selectbox(key="labels_project").set_value(other.id).run()
+    press(app, "Save")
+    kept = projects.settings(projects.find(full["home"], "other"))
+    assert (kept.instructions, kept.raters) == ("Other words.", 4)
+
+
+def test_a_way_to_what_is_to_be_decided_leads_there_whatever_was_looked_at_before(full: dict[str, Any]) -> None:
+    app = look(full["labels"], "pairs")
+    app.segmented_control(key="labels_only").set_value("All").run()
+    app.query_params["only"] = "To decide"
+    app.run()
+    assert app.segmented_control(key="labels_only").value == "To decide"
+    app.segmented_control(key="labels_only").set_value("All").run()
+    assert app.segmented_control(key="labels_only").value == "All", "the address does not ask for it any more"
 
 
 def test_quality_shows_agreement_bias_and_the_judge(full: dict[str, Any]) -> None:

@@ -92,6 +92,8 @@ def test_a_token_is_kept_out_of_the_page_and_can_be_forgotten(empty_home: Home) 
     app.button(key="save_token").click().run()
     assert hub.read_token(empty_home) == "hf_secret"
     assert app.text_input(key="hub_token").value == "" and "hf_secret" not in words(app)
+    app.button(key="save_token").click().run()
+    assert hub.read_token(empty_home) == "hf_secret", "an empty field takes nothing away"
     app.button(key="forget_token").click().run()
     assert not hub.token_file(empty_home).exists()
 

@@ -13,6 +13,7 @@ from engine.jobs import supervisor
 from engine.methods import METHODS
 from engine.methods.method import settings_of
 from engine.samples import road
+from pages.parts import queue, session
 from storage import db, models, runs
 from storage.home import Home
 from tests import filled
@@ -82,6 +83,24 @@ def test_a_launch_stores_what_was_typed_and_goes_to_the_run(full: dict[str, Any]
     assert made.recipe.dataset_id == full["data"]["messages"].id
     assert app.title[0].value.replace("\\", "") == "a name of mine"
     assert app.query_params["run"] == str(made.id)
+
+
+def test_a_click_straight_out_of_an_emptied_field_launches_nothing(full: dict[str, Any], engine_there: None) -> None:
+    app, before = open_page("train", data="support-questions"), len(runs.page(full["home"]))
+    app.number_input(key="train_sft_learning_rate").set_value(None)
+    app.button(key="train_launch").click().run()  # as a browser sends it: the button was drawn before the field was emptied
+    assert "Fill in learning rate" in "".join(str(each.value) for each in app.error)
+    assert len(runs.page(full["home"])) == before
+
+
+def test_a_click_is_told_from_the_next_when_the_engine_is_there_and_not_before(
+    full: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(supervisor, "ensure", lambda _: done.append("the engine runs"))
+    monkeypatch.setattr(session, "token", lambda action: done.append(f"token of {action}") or "t")
+    queue.put(full["home"], "launch", lambda token: done.append(f"queued as {token}"), "train")
+    assert done == ["the engine runs", "token of train", "queued as t"], "it may take longer to start than clicks lie apart"
 
 
 def test_a_double_click_launches_once(full: dict[str, Any], engine_there: None) -> None:

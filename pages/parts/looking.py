@@ -1,0 +1,26 @@
+"""Which row of a table a page looks at: kept in the address, so that a link, a reload and Back lead to it, and in this tab."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+
+def place(name: str, there: Sequence[str]) -> tuple[int, str]:
+    """The place of the row that the address names, else of the one looked at last, else the first; and what the table's key is to
+    end with. A link or Back makes it another table, since one keeps the row that was clicked in it."""
+    asked, held = st.query_params.get(name), st.session_state.get(name)
+    if asked is not None and asked != held:
+        st.session_state[f"{name}_asked"] = held = asked
+    row = there.index(held) if held in there else 0
+    return row, str(st.session_state.get(f"{name}_asked", ""))
+
+
+def at(name: str, id: str) -> None:
+    """Keep which one is looked at."""
+    st.session_state[name] = st.query_params[name] = id
+
+
+def forget(name: str) -> None:
+    """Look at none: the page shows the first."""
+    st.session_state.pop(name, None)
+    st.query_params.pop(name, None)
