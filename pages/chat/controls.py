@@ -239,10 +239,10 @@ def each(home: Home, talk: Conversation | None, chosen: tuple[Side, ...], sampli
         )
 
 
-def submit(home: Home, talk: Conversation | None, chosen: tuple[Side, ...], sampling: Sampling) -> None:
-    """Ask what was typed; what could not be asked stands in its field again."""
+def submit(home: Home, talk: Conversation | None, chosen: tuple[Side, ...], sampling: Sampling, offered: str = "") -> None:
+    """Ask what was ``offered``, else what was typed; what could not be asked stands in its field again."""
     held = st.session_state
-    typed = held.get("chat_prompt") or [held.get(f"chat_prompt_{place}") or "" for place in range(len(chosen))]
+    typed = offered or held.get("chat_prompt") or [held.get(f"chat_prompt_{place}") or "" for place in range(len(chosen))]
     if not isinstance(typed, str) and not any(text.strip() for text in typed):
         return
     if not asking.ask(home, talk, chosen, sampling, typed, blind()):
@@ -270,7 +270,7 @@ def suggestions(home: Home, chosen: tuple[Side, ...], sampling: Sampling) -> Non
             for i, text in enumerate(offered):
                 st.button(
                     inert.plain(text), key=f"chat_try_{i}", wrap=True,
-                    on_click=asking.ask, args=(home, None, chosen, sampling, text, blind()),
+                    on_click=submit, args=(home, None, chosen, sampling, text),
                 )  # fmt: skip
 
 
