@@ -19,6 +19,12 @@ class Encoded:
     labels: list[int]
 
 
+def document_begin(tokenizer: Any) -> list[int]:
+    """The token that the tokenizer puts before a text, where its model has always seen it; empty where it puts none."""
+    first = tokenizer.bos_token_id
+    return [first] if first is not None and tokenizer("")["input_ids"][:1] == [first] else []
+
+
 def document_end(tokenizer: Any) -> int:
     """The token that ends a document: ``<|endoftext|>`` where there is one, else the end-of-sequence token."""
     return tokenizer.get_vocab().get("<|endoftext|>", tokenizer.eos_token_id)
@@ -114,7 +120,11 @@ def encode_row(tokenizer: Any, row: Mapping[str, Any], shape: str, stop: str | N
     ``stop`` is the text of the end-of-turn token; whoever encodes many rows looks it up once with ``stop_text``.
     """
     if shape == "text":
-        ids = tokenizer(row["text"], add_special_tokens=False)["input_ids"] + [document_end(tokenizer)]
+        ids = [
+            *document_begin(tokenizer),
+            *tokenizer(row["text"], add_special_tokens=False)["input_ids"],
+            document_end(tokenizer),
+        ]
         return Encoded(ids, list(ids))
     row, asked = restored(row, shape), 0
     if shape == "prompt_completion":
@@ -158,13 +168,13 @@ def _asked(tokenizer: Any, row: Mapping[str, Any]) -> list[int]:
 
 
 def encode_texts(tokenizer: Any, texts: Iterable[str], batch: int = 1000) -> Iterator[list[int]]:
-    """Documents as tokens, each with its end, many at a time."""
-    end = document_end(tokenizer)
+    """Documents as tokens, each with its begin, where the tokenizer has one, and its end, many at a time."""
+    begin, end = document_begin(tokenizer), document_end(tokenizer)
     held: list[str] = []
     for text in texts:
         held.append(text)
         if len(held) == batch:
-            yield from (ids + [end] for ids in tokenizer(held, add_special_tokens=False)["input_ids"])
+            yield from ([*begin, *ids, end] for ids in tokenizer(held, add_special_tokens=False)["input_ids"])
             held = []
     if held:
-        yield from (ids + [end] for ids in tokenizer(held, add_special_tokens=False)["input_ids"])
+        yield from ([*begin, *ids, end] for ids in tokenizer(held, add_special_tokens=False)["input_ids"])

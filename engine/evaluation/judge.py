@@ -160,13 +160,13 @@ class Client:
         """Let go of the connections."""
         self._http.close()
 
-    def ask(self, messages: list[dict[str, str]]) -> str:
-        """The judge's reply, its likeliest words."""
+    def ask(self, messages: list[dict[str, str]], whole: bool = False) -> str:
+        """The judge's reply, its likeliest words; with ``whole`` nothing where it was cut off."""
         body = {"model": self.judge.model, "messages": messages, "temperature": 0, "max_tokens": self.max_tokens}
         for tried in range(TRIES):
             reply = self._post(body, last=tried == TRIES - 1)
             if reply is not None:
-                return self._text(reply)
+                return self._text(reply, whole)
             time.sleep(self._wait(tried))
         raise Unreachable(f"The judge at {self.judge.address} is too busy. Go on with the run later; what was judged is kept.")
 
@@ -198,10 +198,11 @@ class Client:
             )
         return reply
 
-    def _text(self, reply: "httpx.Response") -> str:
+    def _text(self, reply: "httpx.Response", whole: bool) -> str:
         try:
-            return str(reply.json()["choices"][0]["message"]["content"] or "")
-        except (ValueError, LookupError, TypeError):
+            choice = reply.json()["choices"][0]
+            return "" if whole and choice.get("finish_reason") == "length" else str(choice["message"]["content"] or "")
+        except (ValueError, LookupError, TypeError, AttributeError):
             raise BadInput(
                 f"What answers at {self.judge.address} does not speak OpenAI's chat completions: {reply.text[:200]!r}. Check the address."
             ) from None

@@ -5,6 +5,7 @@ process of its own, that is ended and begun anew when an answer takes too long.
 """
 
 import atexit
+import contextlib
 import json
 import math
 import re
@@ -23,8 +24,15 @@ LONGEST = 20_000  # characters of an answer, from its end
 READY = "ready"
 # a number, a unit such as km/h or m^2, and no more letters
 MEASURE = re.compile(
-    r"(-?\d[\d,]*(?:\.\d+)?)\s*((?:[A-Za-zµμ°Ω]+(?:\^?-?[23]|[²³])?)(?:/[A-Za-zµμ]+(?:\^?[23]|[²³])?)?)(?![\w/^])"
+    r"(-?\d[\d,]*(?:\.\d+)?(?:[eE][-+]?\d+)?)\s*((?:[A-Za-zµμ°Ω]+(?:\^?-?[23]|[²³])?)(?:/[A-Za-zµμ]+(?:\^?[23]|[²³])?)?)(?![\w/^])"
 )
+WORD = re.compile(r"[^\W\d_]{2,}")
+MACRO = re.compile(r"\\(?:text\{[^}]*\}|[A-Za-z]+)")
+# how LaTeX and Markdown dress a measure, and what is left without the dress
+DRESS = (
+    (re.compile(r"\\(?:text|mathrm|mbox|textbf|mathbf)\s*\{([^{}]*)\}"), r"\1"), (re.compile(r"\^\{(-?\d)\}"), r"^\1"),
+    (re.compile(r"\{,\}"), ","), (re.compile(r"\\[,;:! ]|~|\\quad"), " "), (re.compile(r"\\boxed\s*\{|\$|\*\*"), ""), (re.compile("\u2212"), "-"),
+)  # fmt: skip
 POWERS = str.maketrans({"²": "^2", "³": "^3"})
 
 
@@ -42,17 +50,22 @@ class Comparer:
             self._process.wait()
             for pipe in (self._process.stdin, self._process.stdout):
                 if pipe is not None:
-                    pipe.close()
+                    with contextlib.suppress(OSError):
+                        pipe.close()
             self._process = None
 
     def equal(self, wanted: str, answer: str) -> bool:
         """Whether what ``answer`` comes to equals ``wanted``; one that takes too long to compare does not."""
         process = self._process or self._started()
         assert process.stdin is not None
-        process.stdin.write(json.dumps([wanted, answer[-LONGEST:]]).encode() + b"\n")
-        process.stdin.flush()
+        try:
+            process.stdin.write(json.dumps([wanted, answer[-LONGEST:]]).encode() + b"\n")
+            process.stdin.flush()
+        except OSError:  # it was ended from outside
+            self.close()
+            return False
         told = self._told(process, SECONDS)
-        if told is None:
+        if not told:  # it takes too long, or has died of this answer
             self.close()
         return told == "true"
 
@@ -76,12 +89,18 @@ class Comparer:
             return process.stdout.readline().decode().strip() if waiting.select(seconds) else None
 
 
+def _undressed(text: str) -> str:
+    for dress, left in DRESS:
+        text = dress.sub(left, text)
+    return text
+
+
 def measures(text: str) -> list[Any]:
     """The measures in a text, a number and a unit that there is each, in their order."""
     import pint
 
     units, found = pint.application_registry, []
-    for number, unit in MEASURE.findall(text):
+    for number, unit in MEASURE.findall(_undressed(text)):
         try:
             found.append(units.Quantity(float(number.replace(",", "")), units.parse_units(unit.translate(POWERS))))
         except (ValueError, AttributeError, TypeError, pint.errors.PintError):
@@ -100,15 +119,23 @@ def _same_measure(wanted: Any, answer: str) -> bool | None:
     return math.isclose(first, second, rel_tol=1e-9)
 
 
+def _forms(text: str) -> tuple[str, str]:
+    """How a text is read, the likelier way first: a formula as one whole, or a text with a formula in it. Of a formula without its
+    marks the reader of texts would take a number that stands in it, 2 for the root of 3 taken twice."""
+    formula = "$" not in text and "\\boxed" not in text and not WORD.search(MACRO.sub(" ", text))
+    return (f"${text.strip()}$", text) if formula else (text, f"${text}$")
+
+
 def _equal(wanted: str, answer: str) -> bool:
     import math_verify
 
     def parsed(text: str) -> Any:  # its own timer is a signal; the one that counts is outside
-        return math_verify.parse(text, parsing_timeout=cast(int, None)) or math_verify.parse(
-            f"${text}$", parsing_timeout=cast(int, None)
-        )
+        for form in _forms(text):
+            if found := math_verify.parse(form, parsing_timeout=cast(int, None)):
+                return found
+        return []
 
-    if MEASURE.fullmatch(wanted.strip()) and (measure := measures(wanted)):
+    if MEASURE.fullmatch(_undressed(wanted).strip()) and (measure := measures(wanted)):
         same = _same_measure(measure[0], answer)
         if same is not None:
             return same

@@ -16,12 +16,14 @@ NUMBER = re.compile(
     r"(?:[0-9]{1,3}(?:([,'\u2019_\u00a0\u2009\u202f])[0-9]{3}(?:\1[0-9]{3})*(?![0-9])(?!\1[0-9]))|[0-9]+|(?=\.[0-9]))"
     r"(?:\.[0-9]+)?(?:[eE][-+]?[0-9]{1,3}(?![0-9A-Za-z]))?"
 )
+# how LaTeX separates thousands, 16{,}800 and 16\\,800, and a currency's sign
+LATEX = re.compile(r"(?<=[0-9])\{(,)\}(?=[0-9])|(?<=[0-9])\\[,!](?=[0-9])|\\(\$)")
 DROPPED = str.maketrans({**dict.fromkeys(",'\u2019_\u00a0\u2009\u202f$\u20ac\u00a3"), "\u2212": "-"})
 
 
 def number_in(text: str) -> Decimal | None:
     """The last number in ``text``, or None. ``1,234.5`` is one number, ``1,2`` are two, and the 4 of ``GPT-4`` is positive."""
-    found = [match.group() for match in NUMBER.finditer(text)]
+    found = [match.group() for match in NUMBER.finditer(LATEX.sub(lambda m: m[1] or "", text))]
     return _decimal(found[-1]) if found else None
 
 

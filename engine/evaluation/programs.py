@@ -7,13 +7,19 @@ from typing import Any
 from engine.evaluation.scorer import Check, Scorer
 from engine.sandbox import contained
 
-BLOCK = re.compile(r"```(?:python|py|python3)?[ \t]*\n(.*?)```", re.DOTALL | re.IGNORECASE)
+# a fence from the line that opens it to the one that closes it, with what it is said to hold
+BLOCK = re.compile(r"^[ \t]*```([^\n`]*)\n(.*?)^[ \t]*```[ \t]*$", re.DOTALL | re.MULTILINE)
+PYTHON = ("python", "py", "python3")
 
 
 def code_in(answer: str) -> str:
-    """The last code fence of an answer, or all of it where there is none."""
-    blocks = BLOCK.findall(answer)
-    return blocks[-1] if blocks else answer
+    """The code of an answer: the last fence that says it holds Python, else the last that says nothing, else all of the answer."""
+    answer = answer.replace("\r\n", "\n")
+    blocks = [(label.strip().lower(), code) for label, code in BLOCK.findall(answer)]
+    for labels in (PYTHON, ("",)):
+        if found := [code for label, code in blocks if label in labels]:
+            return found[-1]
+    return answer
 
 
 def passed(check: Check, answer: str) -> list[bool]:

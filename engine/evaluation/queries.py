@@ -13,6 +13,7 @@ from engine.evaluation.scorer import Check, Scorer, needs_text, unfenced
 SECONDS = 2.0
 ROWS = 10_000
 TEXT = 1_000_000  # longest value, in bytes
+RESULT = 16_000_000  # bytes of all values of a result
 HEAP = 64 * 1024 * 1024  # of all such databases of this process together
 READING = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE)
 OUTSIDE = (sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH, sqlite3.SQLITE_PRAGMA)
@@ -50,9 +51,12 @@ class Tables:
         cursor = self._database.execute(query)
         if cursor.description is None:
             raise sqlite3.OperationalError("it is no query")
-        found = cursor.fetchmany(ROWS + 1)
-        if len(found) > ROWS:
-            raise sqlite3.OperationalError(f"more than {ROWS:,} rows")
+        found, held = [], 0
+        for row in cursor:
+            held += sum(len(value) for value in row if isinstance(value, str | bytes))
+            found.append(row)
+            if len(found) > ROWS or held > RESULT:
+                raise sqlite3.OperationalError(f"more than {ROWS:,} rows or {RESULT // 1_000_000} MB")
         return found
 
     def close(self) -> None:

@@ -73,8 +73,10 @@ def rendered(
     """
     from jinja2 import TemplateError
 
-    if settings and (own := sorted(inspect.signature(tokenizer.apply_chat_template).parameters.keys() & settings.keys())):
-        raise BadInput(f"{', '.join(own)} cannot be set for a chat template.")
+    if settings:
+        own = {"messages", *inspect.signature(tokenizer.apply_chat_template).parameters} & settings.keys()
+        if own:
+            raise BadInput(f"{', '.join(sorted(own))} cannot be set for a chat template.")
     try:
         return tokenizer.apply_chat_template(
             list(messages), tools=tools, chat_template=template, tokenize=False, add_generation_prompt=True, **settings or {}

@@ -111,6 +111,6 @@ def template_of(base: str | Path, adapter: str | Path | None = None) -> Template
     if isinstance(text, list):  # several templates by name
         named = {one["name"]: one["template"] for one in text}
         text = named.get("default", json.dumps(named, sort_keys=True))
-    if not text or text == STANDARD_TEMPLATE:
+    if not text or text.removeprefix("{{ bos_token }}") == STANDARD_TEMPLATE:
         return Template("standard", STANDARD_TEMPLATE)
     return Template("own", text)

@@ -6,6 +6,7 @@ from typing import Any
 from engine.generation.batch import answering
 
 TOKENS_AT_ONCE = 8_192
+LOGITS_AT_ONCE = 200_000_000  # numbers: each token has one for every word of the vocabulary
 
 
 def log_likelihoods(
@@ -18,12 +19,13 @@ def log_likelihoods(
     import torch
 
     found = [0.0] * len(prompts)
+    at_once = min(TOKENS_AT_ONCE, LOGITS_AT_ONCE // model.config.get_text_config().vocab_size)
     rows = [prompt + answer for prompt, answer in zip(prompts, answers, strict=True)]
     order = sorted(range(len(rows)), key=lambda i: -len(rows[i]))
     with answering(model):
         while order:
             width = len(rows[order[0]])
-            size = max(1, TOKENS_AT_ONCE // width)
+            size = max(1, at_once // width)
             here, order = order[:size], order[size:]
             ids = torch.tensor([rows[i] + [0] * (width - len(rows[i])) for i in here], device=model.device)
             mask = torch.tensor([[1] * len(rows[i]) + [0] * (width - len(rows[i])) for i in here], device=model.device)

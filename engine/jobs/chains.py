@@ -276,6 +276,10 @@ def again(home: Home, chain: Chain, first: str, settings: Mapping[str, Any], tok
     }
     made[START] = f"#{chain.request['model_id']}"
     rest = [each.stage for each in standing[place:]]
+    if settings and rest[0].makes:
+        raise BadInput(
+            f"The stage {first} trains nothing, so it has no settings to change: {', '.join(settings)}. Write the road anew."
+        )
     rest[0] = replace(rest[0], settings={**rest[0].settings, **settings})
     stages = [
         replace(
@@ -286,9 +290,9 @@ def again(home: Home, chain: Chain, first: str, settings: Mapping[str, Any], tok
         for stage in rest
     ]  # fmt: skip
     name = names.made_from(f"{chain.name}-from-{first}")
-    return begin(
-        home, name, _model(chain, standing, place) if not rest[0].model else f"#{chain.request['model_id']}", stages, token
-    )
+    # stages that name no model take the last that speaks, which may stand before ``first`` even where that one names its own
+    spoke = next((_made(each.work) for each in reversed(standing[:place]) if each.stage.speaks), f"#{chain.request['model_id']}")
+    return begin(home, name, spoke, stages, token)
 
 
 def find(home: Home, reference: str) -> Chain:

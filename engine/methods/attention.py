@@ -29,8 +29,8 @@ def register() -> str:
         # anew, and the gradient of a slice is as large as the whole batch
         shared = query.shape[1] // key.shape[1]
         whole = (query, repeat_kv(key, shared), repeat_kv(value, shared))
-        if query.device.type == "cpu":  # in bfloat16 the CPU makes a kernel for every new length, which costs more than it saves
-            whole = tuple(part.float() for part in whole)
+        dtype = computed_in(query.device.type, value.dtype)
+        whole = tuple(part.to(dtype) for part in whole)
         lengths = cu_seq_lens_q.diff().tolist()
         with torch.autocast(query.device.type, enabled=False):
             rows = [
@@ -46,6 +46,16 @@ def register() -> str:
     AttentionInterface.register(NAME, attend)
     AttentionMaskInterface.register(NAME, mask)
     return NAME
+
+
+def computed_in(device: str, given: Any) -> Any:
+    """The dtype that attention takes for values of the dtype ``given``: the kernel wants one for all, and under autocast rotated
+    queries and keys are float32 where values are not."""
+    import torch
+
+    if device == "cpu":  # in bfloat16 the CPU makes a kernel for every new length, which costs more than it saves
+        return torch.float32
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else given
 
 
 def can_be_ragged(config: Any, longest: int) -> bool:

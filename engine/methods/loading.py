@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.data import tokens
 from engine.errors import BadInput, Unreachable
 
 # A tokenizer without a chat template gets this one. Its turns end with the tokenizer's own end-of-sequence token, which
@@ -40,7 +41,7 @@ def device() -> Device:
 
     if torch.cuda.is_available():
         card = torch.cuda.get_device_properties(0)
-        return Device("cuda", card.name, card.total_memory, torch.cuda.is_bf16_supported())
+        return Device("cuda", card.name, card.total_memory, torch.cuda.is_bf16_supported(including_emulation=False))
     return Device("cpu", f"CPU, {torch.get_num_threads()} threads", psutil.virtual_memory().total, _cpu_has_bfloat16())
 
 
@@ -74,7 +75,7 @@ def load_tokenizer(base: str | Path) -> Any:
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     if not tokenizer.chat_template:
-        tokenizer.chat_template = STANDARD_TEMPLATE
+        tokenizer.chat_template = ("{{ bos_token }}" if tokens.document_begin(tokenizer) else "") + STANDARD_TEMPLATE
     return tokenizer
 
 

@@ -68,7 +68,7 @@ def train(training: Training) -> Trained:
         model=ready.model,
         args=GRPOConfig(
             **ready.arguments,
-            **rollouts.arguments(training, material),
+            **rollouts.arguments(training, material, ready.model),
             steps_per_generation=settings.minibatches * accumulation,
             scale_rewards="none",
         ),

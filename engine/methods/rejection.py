@@ -52,7 +52,7 @@ def train(training: Training) -> Trained:
             "Draw more answers, lower least, or begin with a model that succeeds now and then.",
             "nothing to learn",
         )
-    kept = [(drawing.rows[row["place"]], row["text"]) for row in best.iter_rows(named=True)]
+    kept = [(drawing.rows[row["place"]], row["text"], row["ended"]) for row in best.iter_rows(named=True)]
     training.reporter.log(
         f"{len(kept)} of {seen['prompts']} prompts have an answer worth more than {settings.least:g}; all answers are worth "
         f"{seen['reward']:.3g} on average, those kept {seen['reward_kept']:.3g}."
@@ -63,10 +63,13 @@ def train(training: Training) -> Trained:
     return Trained(trained.folder, trained.kind, {**trained.summary, **seen})
 
 
-def _learnt(training: Training, material: Asked, kept: list[tuple[dict[str, Any], str]]) -> language.Material:
-    """The kept answers as rows of supervised fine-tuning."""
+def _learnt(training: Training, material: Asked, kept: list[tuple[dict[str, Any], str, bool]]) -> language.Material:
+    """The kept answers as rows of supervised fine-tuning; of one that was cut off its end is not learnt."""
     stop = tokens.stop_text(material.tokenizer)
-    encoded = [tokens.encode_answer(material.tokenizer, row["prompt"], text, stop) for row, text in kept]
+    encoded = [tokens.encode_answer(material.tokenizer, row["prompt"], text, stop) for row, text, _ in kept]
+    encoded = [
+        e if ended else tokens.Encoded(e.input_ids[:-1], e.labels[:-1]) for e, (_, _, ended) in zip(encoded, kept, strict=True)
+    ]
     rows = language.arrow([e.input_ids for e in encoded], [e.labels for e in encoded])
     return language.Material(rows, None, material.tokenizer, [len(e.input_ids) for e in encoded], material.prompts)
 

@@ -28,7 +28,9 @@ def train(training: Training) -> Trained:
     ready = rollouts.ready(training, material)
     trainer = Rloo(
         model=ready.model,
-        args=RLOOConfig(**ready.arguments, **rollouts.arguments(training, material), normalize_advantages=settings.whiten),
+        args=RLOOConfig(
+            **ready.arguments, **rollouts.arguments(training, material, ready.model), normalize_advantages=settings.whiten
+        ),
         train_dataset=material.train,
         processing_class=material.tokenizer,
         peft_config=ready.lora,

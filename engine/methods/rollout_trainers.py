@@ -73,7 +73,9 @@ class Rollouts(Watched):
 
     def _calculate_rewards(self, *args: Any, **kwargs: Any) -> Any:
         with self.watch.phase("reward"):
-            return super()._calculate_rewards(*args, **kwargs)  # type: ignore[misc]
+            given = super()._calculate_rewards(*args, **kwargs)  # type: ignore[misc]
+        # TRL adds up the parts that could say; an answer that one of them could not is left out whole, as where none could
+        return given.masked_fill(given.isnan().any(dim=1, keepdim=True), torch.nan)
 
     def _generate_and_score_completions(self, *args: Any, **kwargs: Any) -> Any:
         with self.watch.phase("scoring"):  # log-probabilities of the answers, by the policy and its reference
@@ -163,6 +165,13 @@ class Ppo(Grpo):
         self.value_head = ValueHead(inner.config.get_text_config().hidden_size).to(self.accelerator.device)
         inner.add_module("value_head", self.value_head)  # where the optimiser finds it
         self.owner = inner
+        if self.use_vllm:
+            self._keep_head_from_vllm()
+
+    def _keep_head_from_vllm(self) -> None:
+        """Bring all weights up to date in vLLM but the value head, which it knows nothing of."""
+        every = self.vllm_generation._iter_named_params
+        self.vllm_generation._iter_named_params = lambda: ((name, p) for name, p in every() if "value_head." not in name)
 
     def without_head(self) -> None:
         """Take the value head off, before the weights are saved as a language model."""

@@ -75,7 +75,7 @@ class RolloutSettings(RewardedSettings, LoraSettings, CommonSettings):
         0.02, "Weight of the divergence from the start, per token; 0 does without a reference", low=0, high=100, group="Reward"
     )
     iterations: int = setting(1, "Updates on each batch of answers", low=1, high=100, group="Update")
-    epsilon: float = setting(0.2, "How far the policy's ratio may leave 1 in an update", low=0.001, high=1, group="Update")
+    epsilon: float = setting(0.2, "How far the policy's ratio may leave 1 in an update", low=0.0001, high=1, group="Update")
 
     @property
     def together(self) -> int:
@@ -175,10 +175,13 @@ def ready(training: Training, material: Asked) -> running.Ready:
     """The model and the arguments; the steps come from prompts times answers."""
     settings = training.settings
     check_enough(settings, len(material.train))
-    return running.ready(training, *settings.computed(len(material.train), material.longest))
+    made = running.ready(training, *settings.computed(len(material.train), material.longest))
+    # TRL ends answers where the model says so, which many base models do only for the end of a document and not of a turn
+    made.model.generation_config.eos_token_id = sorted(batch.end_tokens(made.model, material.tokenizer))
+    return made
 
 
-def arguments(training: Training, material: Asked) -> dict[str, Any]:
+def arguments(training: Training, material: Asked, model: Any) -> dict[str, Any]:
     """What TRL's configurations of GRPO and RLOO share, beside the trainer's own arguments."""
     settings = training.settings
     return {
@@ -190,7 +193,7 @@ def arguments(training: Training, material: Asked) -> dict[str, Any]:
         "num_iterations": settings.iterations,
         "epsilon": settings.epsilon,
         "reward_weights": [part.weight for part in material.parts],
-        **_generator(settings.generator, material.longest + settings.max_answer),
+        **_generator(training, material, model.generation_config.eos_token_id),
     }
 
 
@@ -209,16 +212,17 @@ def check_generator(chosen: str) -> bool:
     return chosen != "plain" and not missing
 
 
-def _generator(chosen: str, longest: int) -> dict[str, Any]:
-    """What TRL is told about vLLM."""
-    if not check_generator(chosen):
+def _generator(training: Training, material: Asked, ends: Sequence[int]) -> dict[str, Any]:
+    """What TRL is told about vLLM. BadInput where it was asked for and cannot; what tools told is computed plainly."""
+    settings = training.settings
+    if material.tools and settings.generator == "vllm":
+        raise BadInput("generator is vllm, but the prompts come with tools, whose answers are computed plainly. Set it to auto.")
+    if material.tools or not check_generator(settings.generator):
         return {}
     return {
-        "use_vllm": True,
-        "vllm_mode": "colocate",
-        "vllm_gpu_memory_utilization": VLLM_SHARE,
-        "vllm_max_model_length": longest,
-    }
+        "use_vllm": True, "vllm_mode": "colocate", "vllm_gpu_memory_utilization": VLLM_SHARE,
+        "vllm_max_model_length": material.longest + settings.max_answer, "generation_kwargs": {"stop_token_ids": list(ends)},
+    }  # fmt: skip
 
 
 def rewarded(material: Asked, rows: Sequence[dict[str, Any]], told: Sequence[Any]) -> list[float | None]:
@@ -234,6 +238,16 @@ def greedy(model: Any, material: Asked, count: int, most: int) -> list[float]:
     return [r for r in rewarded(material, material.held_out[:count], told) if r is not None]
 
 
+def beside(model: Any, device: Any) -> Any:
+    """The model on this device, where it is not there already and there is room for it."""
+    import torch
+
+    if device.type != "cuda" or model.device.type == "cuda":
+        return model
+    bytes = sum(weight.numel() * weight.element_size() for weight in model.parameters())
+    return model.to(device) if bytes * 1.2 < torch.cuda.mem_get_info(device)[0] else model
+
+
 def measured(training: Training, model: Any, material: Asked) -> dict[str, Any]:
     """Reward on held-out prompts, and how far answers have moved: the KL divergence from the start, a whole answer at a time."""
     if not material.held_out:
@@ -243,7 +257,7 @@ def measured(training: Training, model: Any, material: Asked) -> dict[str, Any]:
     prompts = material.ids[: len(material.held_out)][:JUDGED]
     told = material.answered(model, JUDGED, drawn)
     answers, chosen = [t.ids for t in told], [t.chosen for t in told]
-    start = running.start(training)
+    start = beside(running.start(training), model.device)
     moved = [
         now - before
         for now, before in zip(

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.generation import batch
+from engine.generation.problems import is_out_of_memory
 from engine.methods import arguments, loading, merging
-from engine.methods.method import Trained, Training
+from engine.methods.method import Reporter, Trained, Training
 from storage import files
 
 SAMPLES = 3  # prompts that are answered at every evaluation
@@ -44,7 +46,7 @@ def ready(training: Training, rows: int, longest: int, **loaded: Any) -> Ready:
     """
     settings, reporter, here = training.settings, training.reporter, loading.device()
     model, lora = _trainable(training, **loaded)
-    weights = sum(p.numel() for p in model.parameters())
+    weights = sum(2 * p.numel() if type(p).__name__ == "Params4bit" else p.numel() for p in model.parameters())  # two to a byte
     chosen = arguments.plan(settings, rows, weights, training.dtype, here, longest)
     reporter.log(f"device: {here.label}")
     for name, reason in chosen.reasons.items():
@@ -143,10 +145,23 @@ def carry_out(
         summary["held_out_loss"] = trainer.evaluate()["eval_loss"]
     elif training.settings.evaluations and trainer.told != trainer.state.global_step:
         trainer.evaluate()
-    found = measured()
+    found = _found(reporter, measured)
     reporter.phase("saving")
     shutil.rmtree(training.folder / "start", ignore_errors=True)
     return Trained(save(trainer.model, trainer.processing_class, training, found), kind, {**summary, **found})
+
+
+def _found(reporter: Reporter, measured: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
+    """What is measured of the trained weights, which are kept also where memory does not suffice to measure them."""
+    try:
+        return measured()
+    except Exception as problem:
+        if not is_out_of_memory(problem):
+            raise
+        reporter.log(
+            "There was not enough memory to measure the trained model, so its summary lacks that; its weights are saved."
+        )
+        return {}
 
 
 def save(model: Any, tokenizer: Any, training: Training, measured: Mapping[str, Any]) -> Path:
@@ -162,6 +177,8 @@ def save(model: Any, tokenizer: Any, training: Training, measured: Mapping[str, 
             weight.data = weight.data.to(dtype) if weight.requires_grad else weight.data
     else:
         model.to(dtype)
+    if not only and model.can_generate():  # other programs end answers where the model says so
+        model.generation_config.eos_token_id = sorted(batch.end_tokens(model, tokenizer))
     model.save_pretrained(str(beside), **only)
     tokenizer.save_pretrained(beside)
     if measured:

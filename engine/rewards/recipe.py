@@ -53,10 +53,19 @@ def _terms(text: str, node: ast.expr, weight: float) -> list[tuple[ast.expr, flo
         return _terms(text, node.operand, -weight)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
         for number, rest in ((node.left, node.right), (node.right, node.left)):
-            if isinstance(number, ast.Constant) and isinstance(number.value, int | float) and not isinstance(number.value, bool):
-                return _terms(text, rest, weight * number.value)
+            if (given := _number(number)) is not None:
+                return _terms(text, rest, weight * given)
         raise _wrong(text, "a product needs a number on one side")
     return [(node, weight)]
+
+
+def _number(node: ast.expr) -> float | None:
+    """The number that is written there, with its sign; None where there is none."""
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
+        inner = _number(node.operand)
+        return inner if inner is None or isinstance(node.op, ast.UAdd) else -inner
+    plain = isinstance(node, ast.Constant) and isinstance(node.value, int | float) and not isinstance(node.value, bool)
+    return node.value if plain and isinstance(node, ast.Constant) and isinstance(node.value, int | float) else None
 
 
 def _part(text: str, node: ast.expr, weight: float, context: Context) -> Part:
@@ -91,11 +100,12 @@ def needs(parts: Sequence[Part], columns: Sequence[str]) -> None:
 
 
 def total(parts: Sequence[Part], scores: Sequence[Sequence[float | None]]) -> list[float | None]:
-    """The weighted sum for each answer from the parts' scores; None where no part could say."""
+    """The weighted sum for each answer from the parts' scores; None where a part could not say: what a judge gave no grade is not an
+    answer with the worst one."""
     found: list[float | None] = []
     for each in zip(*scores, strict=True):
         said = [part.weight * score for part, score in zip(parts, each, strict=True) if score is not None]
-        found.append(sum(said) if said else None)
+        found.append(sum(said) if len(said) == len(parts) else None)
     return found
 
 

@@ -118,17 +118,24 @@ def figures(found: "polars.DataFrame") -> dict[str, Any]:
 
 def rows(drawing: Drawing, found: "polars.DataFrame", keep: str, least: float) -> list[dict[str, Any]]:
     """What of the answers becomes a data set, as ``keep`` says. RunFailed where nothing does."""
+    import polars
+
     said = [{"role": "assistant", "content": text} for text in found["text"]]
     if keep == "pairs":
         made = _pairs(drawing, found)
     else:
-        chosen = found if keep == "all" else best(found, least)
+        # as data an answer that was cut off would teach to stop in mid-sentence
+        chosen = found if keep == "all" else best(found.filter(polars.col("ended")), least)
         made = [
             {**drawing.rows[row["place"]], "completion": [{"role": "assistant", "content": row["text"]}], **_worth(row)}
             for row in chosen.iter_rows(named=True)
         ]
     if not made:
-        why = "no two answers to a prompt differ in reward" if keep == "pairs" else f"none is worth more than {least:g}"
+        why = (
+            "no two answers to a prompt differ in reward"
+            if keep == "pairs"
+            else f"none that the model ended itself is worth more than {least:g}"
+        )
         raise RunFailed(
             f"Of {len(said)} answers {why}. Draw more answers, or begin with a model that succeeds now and then.",
             "nothing to learn",
@@ -145,7 +152,8 @@ def _pairs(drawing: Drawing, found: "polars.DataFrame") -> list[dict[str, Any]]:
 
     made = []
     for (place, *_), answers in found.filter(polars.col("reward").is_not_null()).group_by("place", maintain_order=True):
-        high, low = answers.row(0, named=True), answers.row(-1, named=True)
+        whole, low = answers.filter(polars.col("ended")), answers.row(-1, named=True)
+        high = whole.row(0, named=True) if len(whole) else low  # what was cut off is no example of a good answer
         if high["reward"] > low["reward"]:
             chosen, rejected = ([{"role": "assistant", "content": row["text"]}] for row in (high, low))
             prompt = drawing.rows[int(str(place))]["prompt"]

@@ -91,25 +91,25 @@ def command() -> list[str]:
     return [
         "bwrap", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", *user, "--die-with-parent", "--new-session",
         "--clearenv", "--setenv", "LANG", "C.UTF-8", *bound, "--dev", "/dev", "--size", str(SCRATCH), "--perms", "1777", "--tmpfs", "/tmp",
-        "--chdir", "/tmp", str(python), "-I", "-S", "-B", "-c", INSIDE.read_text(encoding="utf-8"),
+        "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/tmp", str(python), "-I", "-S", "-B", "-c", INSIDE.read_text(encoding="utf-8"),
     ]  # fmt: skip
 
 
 def _run(job: dict[str, Any], seconds: int = SECONDS) -> Any:
     job = {**job, "memory": MEMORY, "seconds": seconds, "become": NOBODY if _is_root() else None}
     began = time.monotonic()
-    process = subprocess.Popen(command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     try:
         told = _exchange(process, json.dumps(job).encode(), time.monotonic() + seconds + 2)
     finally:
         process.kill()
         process.wait()
-        for pipe in (process.stdin, process.stdout, process.stderr):
+        for pipe in (process.stdin, process.stdout):
             if pipe is not None:
                 pipe.close()
     try:
         result = json.loads(told)
-    except ValueError:  # the kernel ends what has used up its processor time before the clock on the wall does
+    except (ValueError, RecursionError):  # the kernel ends what has used up its processor time before the clock on the wall does
         late = time.monotonic() - began > seconds - 1
         raise Ended(f"it took more than {seconds} s" if late else "it ended without a result") from None
     if not isinstance(result, dict) or "value" not in result:

@@ -4,8 +4,8 @@ Reads one job as JSON from its input and writes what came of it as JSON. What th
 program whose output is asked for. The verdict on all of this is made outside.
 """
 
+import builtins
 import contextlib
-import io
 import json
 import os
 import resource
@@ -41,11 +41,22 @@ def called(code: str, function: str, arguments: list[list[Any]]) -> list[dict[st
 
 
 def printed(code: str, given: str) -> str:
-    """What the code prints as a program that reads ``given``."""
-    sys.stdin, sys.stdout = io.StringIO(given), io.StringIO()
+    """What the code prints as a program that reads ``given``, however it reads and writes: as text, as bytes, or by number."""
+    heard, said = os.memfd_create("heard"), os.memfd_create("said")
+    with open(heard, "wb", closefd=False) as file:
+        file.write(given.encode())
+    os.lseek(heard, 0, os.SEEK_SET)
+    os.dup2(heard, 0)
+    os.dup2(said, 1)
+    sys.stdin, sys.stdout = os.fdopen(0, encoding="utf-8"), os.fdopen(1, "w", encoding="utf-8")
+    builtins.exit = builtins.quit = sys.exit  # which Python without its site has not
     with contextlib.suppress(SystemExit):
         exec(compile(code, "answer", "exec"), {"__name__": "__main__"})
-    return sys.stdout.getvalue()
+    with contextlib.suppress(Exception):
+        sys.stdout.flush()
+    with open(os.dup(said), "rb") as file:
+        file.seek(0)
+        return file.read().decode(errors="replace")
 
 
 def main() -> None:

@@ -1,12 +1,16 @@
 """Which tokens of a conversation carry loss, under templates that hub models bring."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from tokenizers.processors import TemplateProcessing
 from transformers import AutoTokenizer
 
 from engine.data import tokens
 from engine.errors import WrongShape
+from engine.generation import fingerprint
+from engine.methods import loading
 from engine.samples import pocket
 
 CHATML = (
@@ -72,3 +76,23 @@ def test_where_the_template_moves_the_system_text_only_the_last_answer_is_learnt
     assert learnt(MOVING, *turns[1:]) == [" Yes.<|im_end|>", " No.<|im_end|>"]
     with pytest.raises(WrongShape, match="one question and one answer"):
         learnt(MOVING, *turns[:3], ("user", "And?"))
+
+
+def test_a_text_begins_as_the_tokenizer_begins_it(tmp_path: Path) -> None:
+    plain = AutoTokenizer.from_pretrained(pocket.POCKET)
+    assert tokens.document_begin(plain) == [], "this one begins with nothing"
+    plain.bos_token = "<|endoftext|>"
+    assert tokens.document_begin(plain) == [], "it has such a token and does not put it there"
+    first = plain.bos_token_id
+    plain.backend_tokenizer.post_processor = TemplateProcessing(
+        single="<|endoftext|> $A", special_tokens=[("<|endoftext|>", first)]
+    )
+    plain.chat_template = None
+    plain.save_pretrained(tmp_path)
+    tokenizer = loading.load_tokenizer(tmp_path)
+    assert tokens.document_begin(tokenizer) == [first]
+    ids = next(tokens.encode_texts(tokenizer, ["One."]))
+    assert ids[0] == first and ids[1:-1] == tokenizer("One.", add_special_tokens=False)["input_ids"]
+    assert tokens.encode_row(tokenizer, {"text": "One."}, "text").input_ids == ids
+    asked = tokenizer.apply_chat_template([{"role": "user", "content": "One?"}], tokenize=False)
+    assert asked.startswith("<|endoftext|>user:") and fingerprint.template_of(tmp_path).source == "standard"

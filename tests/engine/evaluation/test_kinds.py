@@ -3,10 +3,11 @@
 import time
 from typing import Any
 
+import psutil
 import pytest
 
 from engine.errors import BadInput, NoSandbox
-from engine.evaluation import instructions, mathematics, scorers
+from engine.evaluation import instructions, mathematics, programs, scorers
 from engine.sandbox import contained
 
 SETUP = "CREATE TABLE mill (town TEXT, salt INTEGER); INSERT INTO mill VALUES ('Oakford', 3), ('Elmham', 5), ('Ashby', 5);"
@@ -34,6 +35,20 @@ def score(check: dict[str, Any], answer: str) -> float:
         ({"kind": "math", "value": "5 apples"}, ["5 apples"], ["6 apples"]),
         ({"kind": "math", "value": "1/2"}, ["\\frac12"], ["\\frac13"]),
         ({"kind": "math", "value": "x+1"}, ["$1+x$"], ["$x-1$"]),
+        ({"kind": "math", "value": "2\\sqrt{3}"}, ["\\boxed{2\\sqrt{3}}", "$\\sqrt{12}$"], ["The answer is $2$.", "\\boxed{2}"]),
+        ({"kind": "math", "value": "3\\pi"}, ["\\boxed{3\\pi}"], ["3"]),
+        ({"kind": "math", "value": "x^3 + 3x - 6"}, ["\\boxed{x^3+3x-6}"], ["6"]),
+        ({"kind": "math", "value": "(1, 2)"}, ["\\boxed{(1,2)}"], ["\\boxed{(2,1)}"]),
+        ({"kind": "math", "value": "3 \\times 10^5"}, ["300000"], ["5", "3"]),
+        ({"kind": "math", "value": "10^{-3}"}, ["0.001"], ["10"]),
+        ({"kind": "math", "value": "10, 20"}, ["\\boxed{10,20}"], ["20"]),
+        ({"kind": "math", "value": "(-\\infty, 3)"}, ["$(-\\infty, 3)$"], ["3"]),
+        ({"kind": "math", "value": "5 km"}, ["\\boxed{5000\\text{ m}}", "$5\\,\\mathrm{km}$"],
+         ["\\boxed{5\\text{ m}}", "$5\\,\\text{m}$", "$5$ m", "**5** m"]),
+        ({"kind": "math", "value": "-5 m"}, ["\u22125 m"], ["5 m"]),
+        ({"kind": "math", "value": "5e3 m"}, ["5000 m"], ["5 m"]),
+        ({"kind": "number", "value": 16800}, ["\\boxed{16{,}800}", "16\\,800"], ["\\boxed{800}"]),
+        ({"kind": "number", "value": -5}, ["-\\$5"], ["\\$5"]),
     ],
 )  # fmt: skip
 def test_an_answer_is_scored_as_the_check_says(check: dict[str, Any], right: list[str], wrong: list[str]) -> None:
@@ -46,6 +61,38 @@ def test_an_expression_that_has_no_end_costs_its_time_and_the_next_one_is_compar
     assert score({"kind": "math", "value": "5"}, "It is 9**9**9**9.") == 0.0
     monkeypatch.undo()
     assert score({"kind": "math", "value": "5"}, "10/2") == 1.0
+
+
+def test_a_comparison_that_ended_its_process_costs_itself_only() -> None:
+    assert score({"kind": "math", "value": "5"}, "10/2") == 1.0
+    process = mathematics._COMPARER._process
+    assert process is not None
+    process.kill()
+    process.wait()
+    assert score({"kind": "math", "value": "5"}, "5") == 0.0
+    assert score({"kind": "math", "value": "5"}, "5") == 1.0
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        ("```bash\npip install numpy\n```\nThen:\n```python\nx = 1\n```\nDone.", "x = 1\n"),
+        ("```python\nx = 1\n```\nOutput:\n```\n2\n```", "x = 1\n"),
+        ("```python\r\nx = 1\r\n```", "x = 1\n"),
+        ("```\nx = 1\n```", "x = 1\n"),
+        ("x = 1", "x = 1"),
+        ("```py\nx = 1\n```\nBetter:\n```py\nx = 2\n```", "x = 2\n"),
+    ],
+)
+def test_the_code_of_an_answer_is_its_last_fence_that_can_be_python(answer: str, code: str) -> None:
+    assert programs.code_in(answer) == code
+
+
+def test_a_query_whose_rows_are_few_and_huge_is_no_right_one() -> None:
+    huge = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n LIMIT 800) SELECT zeroblob(1000000) FROM n"
+    before = psutil.Process().memory_info().rss
+    assert score({"kind": "sql", "value": "SELECT 1", "setup": "CREATE TABLE t (a)"}, huge) == 0.0
+    assert psutil.Process().memory_info().rss - before < 200e6
 
 
 @pytest.mark.parametrize(

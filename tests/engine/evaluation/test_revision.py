@@ -46,6 +46,21 @@ def test_each_answer_is_criticised_by_one_principle_and_rewritten(pocket: Home, 
     assert row["completion"][0]["content"] == "Better." and row["original"] and row["critique"]
 
 
+def test_a_revision_that_was_cut_off_is_left_out(pocket: Home, tmp_path: Path) -> None:
+    def cut(body: dict[str, Any], n: int) -> tuple[int, dict[str, Any]]:
+        status, reply = rewrites(body, n)
+        reply["choices"][0]["finish_reason"] = "length" if len(body["messages"]) == 4 and "Be kind." in str(body) else "stop"
+        return status, reply
+
+    with served(cut) as (address, _):
+        rows = revision.revisions(pocket, asking(pocket, address), tmp_path, Silent())
+    assert rows is not None and {bool(row["completion"][0]["content"]) for row in rows if row["principle"] == "Be kind."} == {
+        False
+    }
+    whole = sum(row["principle"] == "Be brief." for row in rows)
+    assert revision.freeze(pocket, rows, "revised", tmp_path).rows == whole > 0
+
+
 def test_a_judge_that_rewrites_nothing_leaves_nothing_to_learn(pocket: Home, tmp_path: Path) -> None:
     rows = [{"prompt": [], "completion": [{"role": "assistant", "content": ""}]}] * 3
     with pytest.raises(RunFailed, match="rewrote none of 3 answers"):

@@ -65,8 +65,9 @@ def test_the_chat_template_hears_the_settings_that_come_with_a_request(world: Wo
         for more in ({}, {"chat_template_kwargs": {"times": 3}})
     ]
     assert counts[1] > counts[0] + 10
-    refused = complete(address, "moody", chat_template_kwargs={"tokenize": True})
-    assert refused.status_code == 400 and "tokenize cannot be set" in refused.json()["error"]["message"]
+    for name in ("tokenize", "messages"):
+        refused = complete(address, "moody", chat_template_kwargs={name: True})
+        assert refused.status_code == 400 and f"{name} cannot be set" in refused.json()["error"]["message"]
     assert complete(address, "moody", chat_template_kwargs=["x"]).status_code == 400
 
 

@@ -106,6 +106,17 @@ def test_a_road_is_walked_again_from_a_stage_with_what_was_made_before_it(pocket
     last = next_run(pocket)
     assert last is not None and last.request["model_id"] == spoken
     assert (last.request["settings"]["reward_model"], last.request["settings"]["steps"]) == (f"#{scored}", 7)
+    chains.stop(pocket, chains.find(pocket, f"{chain.name}-from-rl"))
+    runs.end(pocket, last.id, "stopped", before="queued")
+    named = begun(pocket, SFT, {**reward, "model": "@sft"}, ppo)
+    other = succeed(pocket, next_run(pocket))
+    succeed(pocket, next_run(pocket))
+    chains.stop(pocket, named)
+    runs.end(pocket, runs.page(pocket)[0].id, "stopped", before="queued")
+    chains.again(pocket, named, "judge", {"steps": "7"})
+    succeed(pocket, next_run(pocket))
+    following = next_run(pocket)
+    assert following is not None and following.request["model_id"] == other, "what names no model takes the last that speaks"
     with pytest.raises(NotFound, match="has no stage 'dpo'. It has: sft, judge, rl"):
         chains.again(pocket, chain, "dpo", {})
 

@@ -4,6 +4,7 @@ import random
 from pathlib import Path
 
 import pytest
+import torch
 
 from engine.methods import attention, batching, loading
 from engine.samples import pocket
@@ -67,3 +68,14 @@ def test_a_model_with_an_attention_of_its_own_is_not_laid_end_to_end() -> None:
     assert not attention.can_be_ragged(FalconConfig(), longest=20)
     assert not attention.can_be_ragged(GptOssConfig(), longest=20)  # its sinks
     assert attention.can_be_ragged(LlamaConfig(), longest=20)
+
+
+@pytest.mark.parametrize(
+    ("device", "autocast", "expected"), [("cpu", True, "float32"), ("cuda", True, "bfloat16"), ("cuda", False, "float16")]
+)
+def test_rows_are_computed_in_one_dtype_also_where_values_alone_are_in_half(
+    device: str, autocast: bool, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "is_autocast_enabled", lambda _: autocast)
+    monkeypatch.setattr(torch, "get_autocast_dtype", lambda _: torch.bfloat16)
+    assert attention.computed_in(device, torch.float16) == getattr(torch, expected)

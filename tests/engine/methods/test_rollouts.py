@@ -2,16 +2,20 @@
 
 import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import polars
 import pytest
 from safetensors.torch import load_file
 
+from engine.data import tokens
 from engine.errors import BadInput, RunFailed
-from engine.methods import METHODS, loading, rollout_trainers
+from engine.generation import likelihood
+from engine.methods import METHODS, loading, rejection, rollout_trainers, rollouts
 from engine.rewards import samples
 from engine.samples import pocket as lab
 from engine.tools import talk
@@ -132,6 +136,15 @@ def test_rejection_sampling_learns_from_its_best_answers_and_keeps_them_all(base
     assert all(any(letter in text for letter in "ein") for text in drawn["text"])
 
 
+def test_of_an_answer_that_was_cut_off_its_end_is_not_learnt(base: Path, tmp_path: Path) -> None:
+    asked, _ = small.training("rejection", base, tmp_path / "run", ROWS, "prompt", max_answer=6)
+    material = rollouts.asked(asked)
+    turn = tokens.end_of_turn(material.tokenizer)
+    learnt = rejection._learnt(asked, material, [(ROWS[0], "It is nine", ended) for ended in (True, False)]).train
+    whole, cut = (row["input_ids"] for row in learnt)
+    assert whole == [*cut, turn] and cut[-1] != turn
+
+
 def test_rejection_sampling_says_so_when_no_answer_is_worth_learning(base: Path, tmp_path: Path) -> None:
     rows = [{"prompt": "Say it.", "check": json.dumps({"kind": "exact", "value": "never said by chance"})}] * 9
     with pytest.raises(RunFailed, match="None of the 18 answers is worth more than 0"):
@@ -194,3 +207,63 @@ def test_where_tools_are_not_run_prompts_with_tools_are_refused(method: str, sai
     ]
     with pytest.raises(BadInput, match=f"(?i){said}"):
         small.run(method, lab.POCKET, tmp_path / "run", rows, "prompt", max_answer=4)
+
+
+def test_answers_end_where_the_chat_template_ends_a_turn_whatever_the_model_names(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = shutil.copytree(base, tmp_path / "other")
+    named = json.loads((other / "generation_config.json").read_text())
+    (other / "generation_config.json").write_text(
+        json.dumps({**named, "eos_token_id": 0})
+    )  # the end of a document, as base models do
+    seen: list[tuple[list[int], float]] = []
+    begin = rollout_trainers.Grpo.__init__
+
+    def noted(self: Any, *args: Any, **kwargs: Any) -> None:
+        begin(self, *args, **kwargs)
+        seen.append((self.eos_token_ids, self.args.epsilon_high))
+
+    monkeypatch.setattr(rollout_trainers.Grpo, "__init__", noted)
+    given = {**FAST, "steps": 1, "loss": "cispo", "epsilon_high": 0.5}
+    trained, _ = small.run("grpo", other, tmp_path / "run", ROWS, "prompt", tuning="full", **given)
+    tokenizer = loading.load_tokenizer(other)
+    (ends, high), turn = seen[0], tokens.end_of_turn(tokenizer)
+    assert {0, turn} <= set(ends), "an answer would go on after its turn"
+    assert high == 1.5, "TRL takes cispo's largest ratio itself"
+    assert turn in json.loads((trained.folder / "generation_config.json").read_text())["eos_token_id"]
+
+
+def test_vllm_ends_answers_as_we_do_and_is_not_asked_where_tools_are_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rollouts, "check_generator", lambda chosen: chosen != "plain")
+
+    def told(generator: str, tools: bool) -> dict[str, Any]:
+        settings = SimpleNamespace(generator=generator, max_answer=6)
+        return rollouts._generator(SimpleNamespace(settings=settings), SimpleNamespace(tools=tools, longest=5), [0, 2])  # pyright: ignore[reportArgumentType]
+
+    assert (
+        told("auto", False)["generation_kwargs"] == {"stop_token_ids": [0, 2]}
+        and told("auto", False)["vllm_max_model_length"] == 11
+    )
+    assert told("auto", True) == {} == told("plain", False)
+    with pytest.raises(BadInput, match="prompts come with tools"):
+        told("vllm", True)
+
+
+def test_likelihoods_are_the_same_however_few_logits_are_held_at_once(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = loading.load_model(base, "float32")
+    prompts, answers = [[5, 6, 7], [8, 9], [10, 11, 12, 13]], [[14, 15], [16], [17, 18, 19]]
+    whole = likelihood.log_likelihoods(model, prompts, answers)
+    monkeypatch.setattr(likelihood, "LOGITS_AT_ONCE", 8 * model.config.vocab_size)
+    assert likelihood.log_likelihoods(model, prompts, answers) == pytest.approx(whole, abs=1e-4)
+
+
+def test_weights_are_kept_where_there_is_no_memory_to_measure_them(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> Any:
+        raise RuntimeError("CUDA out of memory. Tried to allocate 5.00 GiB")
+
+    monkeypatch.setattr(rollouts, "measured", full)
+    trained, _ = small.run("rloo", base, tmp_path / "run", ROWS, "prompt", **{**FAST, "steps": 1})
+    assert (trained.folder / "adapter_model.safetensors").exists() and "kl_answer" not in trained.summary

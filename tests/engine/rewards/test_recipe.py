@@ -20,6 +20,13 @@ def test_a_reward_is_a_weighted_sum_of_its_parts() -> None:
     good, cut = said("72", check={"kind": "number", "value": 72}), said("72", ended=False, check={"kind": "number", "value": 72})
     assert rewards("check + 0.2 * ended - 0.5 * regex(pattern='7.')", good, cut) == pytest.approx([0.7, 0.5])
     assert rewards("-(check * 2)", good) == [-2.0]
+    assert rewards("-0.2 * ended + check", good, cut) == pytest.approx([0.8, 1.0])
+    assert rewards("check + -0.5 * ended", good) == [0.5]
+
+
+def test_an_answer_that_a_part_could_not_grade_is_worth_nothing_known() -> None:
+    parts = recipe.parse("judge + 0.2 * ended", Context(judge=lambda _: ""))
+    assert recipe.total(parts, [[0.8, None], [1.0, 1.0]]) == [pytest.approx(1.0), None]
 
 
 @pytest.mark.parametrize("kind", ["number", "exact", "math"])

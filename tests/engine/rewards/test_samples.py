@@ -70,6 +70,17 @@ def test_what_was_drawn_before_a_stop_is_not_drawn_again(asked: list[int], tmp_p
     samples.draw(drawing, lambda: pytest.fail("no weights are loaded for nothing"), None, tmp_path, Told())
 
 
+def test_an_answer_that_was_cut_off_is_nothing_to_learn_from(asked: list[int], tmp_path: Path) -> None:
+    drawing, found = drawn(tmp_path)
+    cut = found.with_columns(ended=polars.col("text") != "It is 2.")  # the best ones
+    assert {row["completion"][0]["content"] for row in samples.rows(drawing, cut, "best", -1.0)}.isdisjoint({"It is 2."})
+    chosen = {
+        row["chosen"][0]["content"]
+        for row in samples.rows(drawing, cut.with_columns(reward=polars.col("text").str.slice(6, 1).cast(float)), "pairs", 0.0)
+    }
+    assert chosen == {"It is 1."}
+
+
 def test_the_best_answers_or_pairs_or_all_become_data(asked: list[int], tmp_path: Path) -> None:
     drawing, found = drawn(tmp_path)
     every, best, pairs = (samples.rows(drawing, found, keep, 0.0) for keep in samples.KEEPS)
@@ -78,7 +89,7 @@ def test_the_best_answers_or_pairs_or_all_become_data(asked: list[int], tmp_path
     assert pairs[0]["chosen"][0]["content"] == "It is 2." and pairs[0]["rejected"][0]["content"] == "It is 0."
     assert pairs[0]["margin"] == 1.5
     assert len(samples.rows(drawing, found, "best", 1.0)) == 80
-    with pytest.raises(RunFailed, match="Of 240 answers none is worth more than 1.5"):
+    with pytest.raises(RunFailed, match="Of 240 answers none that the model ended itself is worth more than 1.5"):
         samples.rows(drawing, found, "best", 1.5)
 
 

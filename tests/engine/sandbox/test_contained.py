@@ -1,5 +1,6 @@
 """The sandbox: what code cannot reach, cannot use up and cannot leave behind."""
 
+import contextlib
 import os
 import resource
 import time
@@ -18,6 +19,8 @@ pytestmark = pytest.mark.skipif(contained.missing() is not None, reason=f"no san
         ("import socket\nsocket.create_connection(('127.0.0.1', 80), 2)", "unreachable|refused"),
         ("open('/etc/passwd')", "No such file"),
         ("open('/usr/written', 'w')", "Read-only"),
+        ("open('/written', 'w')", "Read-only|Permission"),
+        ("open('/dev/shm/written', 'w')", "Read-only|Permission|No such"),
         ("open('/tmp/large', 'wb').write(b'0' * 10**8)", "too large|No space"),
         ("'a' * 10**10", "MemoryError"),
         ("print('x' * 10**7)", "more than 1024 KB"),
@@ -29,6 +32,25 @@ pytestmark = pytest.mark.skipif(contained.missing() is not None, reason=f"no san
 def test_code_reaches_nothing_outside_and_takes_no_more_than_it_is_given(code: str, problem: str) -> None:
     with pytest.raises(contained.Ended, match=problem):
         contained.output(code, "", seconds=2)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import sys\nsys.stdout.buffer.write(sys.stdin.buffer.read())",
+        "print(open(0).read(), end='')\nexit()",
+        "import os\nos.write(1, os.read(0, 100))\nquit(3)",
+        "import sys\nsys.stderr.write('x' * 500_000)\nprint(input())\nprint(input())",
+    ],
+)
+def test_a_program_may_read_and_write_in_every_usual_way(code: str) -> None:
+    assert contained.output(code, "zwölf\n7\n").split() == ["zwölf", "7"]
+
+
+def test_a_value_nested_beyond_reading_is_no_result() -> None:
+    code = "def one():\n    x = []\n    for _ in range(4000):\n        x = [x]\n    return x"
+    with contextlib.suppress(contained.Ended):
+        assert "error" in contained.call(code, "one", [[]])[0]
 
 
 def test_the_environment_holds_nothing_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
