@@ -61,11 +61,11 @@ def _terms(text: str, node: ast.expr, weight: float) -> list[tuple[ast.expr, flo
 
 def _number(node: ast.expr) -> float | None:
     """The number that is written there, with its sign; None where there is none."""
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         inner = _number(node.operand)
-        return inner if inner is None or isinstance(node.op, ast.UAdd) else -inner
-    plain = isinstance(node, ast.Constant) and isinstance(node.value, int | float) and not isinstance(node.value, bool)
-    return node.value if plain and isinstance(node, ast.Constant) and isinstance(node.value, int | float) else None
+        return None if inner is None else -inner
+    given = node.value if isinstance(node, ast.Constant) else None
+    return given if isinstance(given, int | float) and not isinstance(given, bool) else None
 
 
 def _part(text: str, node: ast.expr, weight: float, context: Context) -> Part:

@@ -8,11 +8,12 @@ import streamlit as st
 def place(name: str, there: Sequence[str]) -> tuple[int, str]:
     """The place of the row that the address names, else of the one looked at last, else the first; and what the table's key is to
     end with. A link or Back makes it another table, since one keeps the row that was clicked in it."""
-    asked, held = st.query_params.get(name), st.session_state.get(name)
+    asked, held, turns = st.query_params.get(name), st.session_state.get(name), f"{name}_turns"
     if asked is not None and asked != held:
-        st.session_state[f"{name}_asked"] = held = asked
+        held = asked
+        st.session_state[turns] = st.session_state.get(turns, 0) + 1  # a name would not do: one may come back to the same row
     row = there.index(held) if held in there else 0
-    return row, str(st.session_state.get(f"{name}_asked", ""))
+    return row, str(st.session_state.get(turns, 0))
 
 
 def at(name: str, id: str) -> None:

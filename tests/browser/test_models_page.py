@@ -72,11 +72,10 @@ def test_a_merged_folder_is_queued_with_the_place_that_was_typed(
 
 
 def test_back_leads_to_the_model_that_was_looked_at_before(full_app: App, open_tab: Callable[..., Page]) -> None:
-    tab = open_tab(f"{full_app.url}/models")
+    seen = [str(each.id) for each in models.all(full_app.home)]
+    tab = open_tab(f"{full_app.url}/models?model={seen[0]}")
     grid = tab.locator("[data-testid=stDataFrame]").first
     grid.locator("canvas").first.wait_for()
-    seen = [str(each.id) for each in models.all(full_app.home)]
-    expect(tab).to_have_url(re.compile(f"model={seen[0]}$"))
     for row in (1, 0):
         grid.click(position={"x": 15, "y": 50 + 35 * row})
         expect(tab).to_have_url(re.compile(f"model={seen[row]}$"))

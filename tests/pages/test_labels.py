@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from engine.preferences import desk, freezing, pairs, projects
 from engine.preferences.pairs import NewPair
+from pages.labels import screen
 from pages.parts import difference, readable
 from storage import preferences, runs
 from storage.home import Home
@@ -121,6 +122,16 @@ def test_the_teams_settings_are_changed_and_a_wrong_one_is_said(full: dict[str, 
     chosen = projects.settings(projects.find(full["home"], "tone"))
     assert (chosen.overlap, chosen.raters) == (0.5, 3)
     assert {"anna", "ben", "a judge"} <= set(app.dataframe[0].value["Labeller"])
+
+
+def test_a_double_click_on_undo_takes_one_vote_back(full: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    home, project = full["home"], projects.find(full["home"], "tone")
+    monkeypatch.setattr(screen.st, "session_state", {})
+    before = desk.can_undo(home, project, "anna")
+    assert before > 1
+    for _ in range(2):
+        screen.undo(home, project, "anna")
+    assert desk.can_undo(home, project, "anna") == before - 1
 
 
 def test_what_stands_in_one_projects_form_is_not_saved_for_another(full: dict[str, Any]) -> None:

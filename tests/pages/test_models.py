@@ -23,6 +23,12 @@ def test_a_trained_model_shows_the_way_it_came(full: dict[str, Any]) -> None:
     assert full["tuned"].fingerprint[:12] in said
 
 
+def test_an_address_that_names_no_model_shows_the_newest(full: dict[str, Any]) -> None:
+    for name in ("x", "-1", "999999", ""):
+        app = open_page("models", model=name)
+        assert not app.exception and app.query_params["model"] == str(full["tuned"].id)
+
+
 def test_a_model_that_others_rest_on_cannot_be_deleted_and_the_page_says_which(full: dict[str, Any]) -> None:
     app = open_page("models", model=str(full["base"].id))
     assert app.button(key="delete").disabled

@@ -89,6 +89,20 @@ def test_samples_stand_as_a_time_line_and_are_inert(full: dict[str, Any]) -> Non
     assert [text.value for text in app.text].count(filled.HOSTILE) == 1
 
 
+def test_whoever_looks_at_the_newest_samples_sees_newer_ones_too(full: dict[str, Any]) -> None:
+    home, live = full["home"], full["live"]
+    steps = range(100, 1000, 100)
+    for step in steps:
+        events.add(home, live, "sample", {"prompt": "What is 2 plus 2?", "text": f"Said at {step}."}, step=step)
+    app = open_page("runs", run=str(live), show="Samples")
+    assert app.select_slider[0].value[1] == 900
+    events.add(home, live, "sample", {"prompt": "What is 2 plus 2?", "text": "Said at 1000."}, step=1000)
+    assert app.run().select_slider[0].value[1] == 1000 and "Said at 1000." in [text.value for text in app.text]
+    app.select_slider[0].set_range(200, 500).run()
+    events.add(home, live, "sample", {"prompt": "What is 2 plus 2?", "text": "Said at 1100."}, step=1100)
+    assert tuple(app.run().select_slider[0].value) == (200, 500), "whoever looks back goes on looking there"
+
+
 def test_the_recipe_marks_what_was_changed_and_names_where_it_comes_from(full: dict[str, Any]) -> None:
     app = open_page("runs", run=str(full["done"]), show="Recipe")
     assert not app.exception

@@ -24,6 +24,11 @@ def queue(home: Home, **more: object) -> Run:
     return runs.insert(home, kind="train", name="r", request={"method": "sft"}, **{"token": None, **more})  # type: ignore[arg-type]
 
 
+def test_a_path_that_begins_with_nobodys_name_stays_as_it_was_given() -> None:
+    assert files.place("~nobody-there/rows.jsonl") == Path("~nobody-there/rows.jsonl")
+    assert files.place("~/rows.jsonl") == Path.home() / "rows.jsonl"
+
+
 def test_a_step_that_is_repeated_keeps_its_last_value(home: Home) -> None:
     run = queue(home)
     events.add_metrics(home, run.id, [("loss", 1, 3.0), ("loss", 2, 2.0)])
