@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import psutil
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, Request, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Playwright, Request, expect, sync_playwright
 
 from engine.generation import ask
 from engine.jobs import processes, supervisor
@@ -212,3 +212,13 @@ def visit(tab: Page, page: str) -> None:
     tab.get_by_role("link", name=page, exact=True).first.click()
     expect(tab).to_have_url(re.compile(rf"/{'' if page == 'Home' else page.lower()}(\?.*)?$"))
     settle(tab)
+
+
+def still(what: Locator) -> None:
+    """Wait until ``what`` no longer moves: an expander opens by growing, and what stands in it and below it moves meanwhile."""
+    deadline = time.monotonic() + PATIENCE / 1000
+    before = None
+    while (now := what.bounding_box()) != before:
+        assert time.monotonic() < deadline, f"It moves still: {before} to {now}"
+        before = now
+        what.page.wait_for_timeout(250)

@@ -13,7 +13,7 @@ from engine import prepare
 from storage import deployments, indexes
 from storage.home import Home
 from tests import filled
-from tests.browser.conftest import App, served, settle
+from tests.browser.conftest import App, served, settle, still
 
 SHOTS = os.environ.get("TEMPER_SHOTS")  # a folder to look at the pages in, for who works on them
 LONG = 120_000  # milliseconds for what loads a model
@@ -57,7 +57,9 @@ def shot(tab: Page, name: str) -> None:
 
 
 def choose(tab: Page, box: Locator, words: str) -> None:
-    """Choose in a select box."""
+    """Choose in a select box, once it stands still: what moves below an open list closes it."""
+    box.scroll_into_view_if_needed()
+    still(box)
     box.click()
     box.press_sequentially(words)
     tab.get_by_role("option", name=words).first.click()
