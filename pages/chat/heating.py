@@ -13,6 +13,7 @@ from storage.home import Home
 from storage.records import Model
 
 USUAL_BETA = 0.1  # DPO's
+OPEN = "chat_heat_open"  # which answer's dialog is open: an answer that ends elsewhere on the page redraws all of it meanwhile
 
 
 def possible(answer: Answer) -> bool:
@@ -39,7 +40,27 @@ def scored(
     return ask.heat(Home.resolve(root), model, base, told, answer, ended, template)
 
 
-@st.dialog("The answer token by token", width="large", icon=":material/local_fire_department:")
+def show(turn: Turn, place: int) -> None:
+    """Open the dialog over one answer, until somebody closes it."""
+    st.session_state[OPEN] = (turn.id, place)
+
+
+def close() -> None:
+    """Forget which answer's dialog is open."""
+    st.session_state.pop(OPEN, None)
+
+
+def draw(home: Home, talk: Conversation) -> None:
+    """Draw the dialog that is open over an answer of this conversation."""
+    name, place = st.session_state.get(OPEN, ("", 0))
+    turn = next((turn for turn in talk.turns if turn.id == name and turn.ended), None)
+    if turn is None:
+        close()
+    else:
+        dialog(home, talk, turn, place)
+
+
+@st.dialog("The answer token by token", width="large", icon=":material/local_fire_department:", on_dismiss=close)
 def dialog(home: Home, talk: Conversation, turn: Turn, place: int) -> None:
     """Ask what to compare with, then draw the answer's tokens."""
     side, given = talk.sides[place], turn.answers[place]
@@ -59,10 +80,10 @@ def dialog(home: Home, talk: Conversation, turn: Turn, place: int) -> None:
             found = scored(
                 str(home.root), side.model, against, told, given.text, given.finish == "stop", side.template, given.fingerprint
             )
-        draw(found, (side.model, against), beta)
+        tokens(found, (side.model, against), beta)
 
 
-def draw(found: Heat, names: tuple[str, str], beta: float) -> None:
+def tokens(found: Heat, names: tuple[str, str], beta: float) -> None:
     """Draw the tokens and what they come to."""
     shaded = list(zip(found.tokens, found.scores, found.base_scores, strict=True))
     one, other = (inert.plain(name, 24) for name in names)

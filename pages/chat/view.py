@@ -25,6 +25,7 @@ def turns(home: Home, talk: Conversation, sampling: Sampling) -> None:
             draw(home, talk, turn)
             tools(home, talk, turn, sampling)
             judging.draw(home, talk, turn)
+    heating.draw(home, talk)
 
 
 def live(home: Home, talk: Conversation) -> None:
@@ -117,13 +118,11 @@ def under(home: Home, talk: Conversation, turn: Turn, i: int) -> None:
             args=(home, talk.id, turn.id, i),
         )  # fmt: skip
         return
-    if given.ended and not talk.hidden and heating.possible(given):
-        wanted = st.button(
-            "Tokens", icon=":material/local_fire_department:", key=f"chat_heat_{key}", type="tertiary",
-            help="Which tokens of this answer training has made likelier",
+    if turn.ended and not talk.hidden and heating.possible(given):
+        st.button(
+            "Tokens", icon=":material/local_fire_department:", key=f"chat_heat_{key}", type="tertiary", on_click=heating.show,
+            args=(turn, i), help="Which tokens of this answer training has made likelier",
         )  # fmt: skip
-        if wanted:
-            heating.dialog(home, talk, turn, i)
 
 
 def tools(home: Home, talk: Conversation, turn: Turn, sampling: Sampling) -> None:

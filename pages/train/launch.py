@@ -4,10 +4,10 @@ from functools import partial
 
 import streamlit as st
 
-from engine.errors import BadInput, NotFound
+from engine.errors import BadInput, NotFound, TemperError
 from engine.jobs import health, submit
 from pages.parts import command, go, inert, messages, queue, words
-from pages.train import choices
+from pages.train import choices, preview, view
 from storage import runs
 from storage.home import Home
 
@@ -77,6 +77,10 @@ def launch(home: Home) -> None:
     if choice.empty:  # a click straight out of a field comes before the button is drawn as one that cannot be pressed
         messages.keep(BadInput(f"Fill in {' and '.join(name.replace('_', ' ') for name in choice.empty)} first."), "launch")
         return
+    unseen = None if st.session_state.get(FORCE) else _too_much(home, choice)
+    if unseen is not None:
+        messages.keep(unseen, "launch")
+        return
     verb = partial(
         submit.train, home, method=choice.method.name, model=f"#{choice.model.id}", dataset=f"#{choice.dataset.id}",
         settings=choice.settings, name=choice.name or None, seed=choice.seed, dtype=choice.dtype,
@@ -86,3 +90,19 @@ def launch(home: Home) -> None:
     if run is not None:
         st.session_state[choices.PARENT] = None
         st.session_state[LAUNCHED] = run.id
+
+
+def _too_much(home: Home, choice: choices.Choice) -> BadInput | None:
+    """What to say of a run that will probably not fit into memory, where nobody was asked whether to launch it all the same."""
+    assert choice.model is not None and choice.dataset is not None
+    seen = preview.seen(home, choice.model, choice.dataset, choice.settings)
+    try:
+        _, needed = view.need(home, choice.method, choice.model, choice.dataset, choice.settings, seen)
+    except TemperError:
+        return None  # submitting says it
+    if needed.fits != "exceeds":
+        return None
+    return BadInput(
+        f"As it stands now this run takes about {words.size(needed.memory)} and {words.size(needed.available)} are free. "
+        "Make it smaller, or tick that it is to be launched all the same."
+    )

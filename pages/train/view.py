@@ -109,20 +109,12 @@ def plan(
     if model is None or dataset is None or None in settings.values():
         st.caption("Complete the form to see memory, time and batching.")
         return True
-    told = seen.preview
-    answers = 2 if dataset.shape == "preference" and "unpaired" in method.shapes else 1  # a pair is two labelled answers to KTO
-    length = int(settings.get("max_length", 512))
-    rows, mean, longest = dataset.rows * answers, length, length
-    if told is not None and joins(method):
-        rows = math.ceil(told.total_tokens / length)
-    elif told is not None:
-        mean, longest = told.total_tokens / max(1, told.rows), told.longest
     try:
-        values = parse_settings(method.settings, settings)
+        values, needed = need(home, method, model, dataset, settings, seen)
     except TemperError:  # it is told beside the button that it keeps from being pressed
         st.caption("Mend the settings to see memory, time and batching.")
         return True
-    needed = estimate.estimate(home, model, method.name, values, rows, mean, longest)
+    rows = _size(method, dataset, settings, seen)[0]
     badge = FITS[needed.fits]
     lines = {
         "Memory": f"{badge.markdown}  about {words.size(needed.memory)} of {words.size(needed.available)} free",
@@ -137,9 +129,29 @@ def plan(
     if way:
         lines["Batching"] = way
     st.table(lines, border="horizontal", alt="Predicted memory, steps, time and batching")
-    if told is None:
+    if seen.preview is None:
         st.caption("Until the tokens are counted, every row is taken to be as long as allowed.")
     return needed.fits != "exceeds"
+
+
+def need(
+    home: Home, method: Method, model: Model, dataset: Dataset, settings: Mapping[str, Any], seen: Seen
+) -> tuple[Any, estimate.Estimate]:
+    """The settings as the method takes them, and what a run with them will need, by what is known of the rows; BadInput where they
+    have to be mended."""
+    values = parse_settings(method.settings, settings)
+    return values, estimate.estimate(home, model, method.name, values, *_size(method, dataset, settings, seen))
+
+
+def _size(method: Method, dataset: Dataset, settings: Mapping[str, Any], seen: Seen) -> tuple[int, float, int]:
+    """How many rows a method will read, and how many tokens they have on the average and at most, as far as it is known."""
+    told, length = seen.preview, int(settings.get("max_length", 512))
+    answers = 2 if dataset.shape == "preference" and "unpaired" in method.shapes else 1  # a pair is two labelled answers to KTO
+    if told is None:
+        return dataset.rows * answers, length, length
+    if joins(method):
+        return math.ceil(told.total_tokens / length), length, length
+    return dataset.rows * answers, told.total_tokens / max(1, told.rows), told.longest
 
 
 def steps_line(method: Method, values: Any, steps: int, rows: int) -> str:

@@ -76,14 +76,18 @@ def test_streams_survive_clicks_pages_and_reloads_and_one_can_be_stopped(app: Ap
     assert len({answer.fingerprint for answer in answers}) == 3 and all(answer.text for answer in answers)
     assert answers[0].tokens < answers[1].tokens, "the others went on"
     expect(tab.get_by_text("nats from its base")).to_have_count(2)
-    shaded(tab)
+    say(tab, "And of the harbour?")
+    expect(tab.get_by_role("button", name="Stop all")).to_be_visible()
+    shaded(tab, app, name)
 
 
-def shaded(tab: Page) -> None:
-    """The tokens of a tuned model's answer are shaded, and the arrow keys tell their numbers."""
+def shaded(tab: Page, app: App, name: str) -> None:
+    """The tokens of a tuned model's answer are shaded, and the arrow keys tell their numbers, also when answers end meanwhile."""
     tab.get_by_role("button", name="Tokens").nth(1).click()
     dialog = tab.get_by_role("dialog")
-    expect(dialog.get_by_text("Implicit reward")).to_be_visible(timeout=30_000)
+    expect(dialog.get_by_text("Implicit reward")).to_be_visible(timeout=60_000)
+    conversations.stop(app.home, name, conversations.read(app.home, name).turns[-1].id)
+    expect(tab.get_by_text("stop_circle stopped")).to_have_count(6, timeout=20_000)
     dialog.locator(".text").focus()
     tab.keyboard.press("ArrowRight")
     expect(dialog.get_by_role("status")).to_contain_text(re.compile("times (likelier|less likely)|the same"))

@@ -16,6 +16,7 @@ from engine.samples import road
 from pages.parts import queue, session
 from storage import db, models, runs
 from storage.home import Home
+from storage.records import Model
 from tests import filled
 from tests.pages.conftest import open_page, words
 
@@ -245,12 +246,29 @@ def test_an_address_that_cannot_fill_the_form_says_why(query: dict[str, str], fu
     assert app.get_by_key("train_method").value == "sft"
 
 
-def test_what_will_not_fit_must_be_wanted(full: dict[str, Any]) -> None:
-    folder = filled.weights(full["home"].models / "giant", "model")
-    giant = models.insert(
-        full["home"], name="giant", kind="model", path=str(folder), base_id=None, run_id=None, fingerprint="ab", parameters=10**12,
+def giant_of(home: Home) -> Model:
+    """A registered model that no machine holds."""
+    folder = filled.weights(home.models / "giant", "model")
+    return models.insert(
+        home, name="giant", kind="model", path=str(folder), base_id=None, run_id=None, fingerprint="ab", parameters=10**12,
         bytes=10, dtype="bfloat16", context=1024, license=None, template="own", source="test",
     )  # fmt: skip
+
+
+def test_a_click_straight_out_of_a_field_does_not_launch_what_will_not_fit(full: dict[str, Any], engine_there: None) -> None:
+    giant, before = giant_of(full["home"]), len(runs.page(full["home"]))
+    app = open_page("train", model="pocket", data="support-questions")
+    app.selectbox(key="train_model").set_value(giant.id)
+    app.button(key="train_launch").click().run()  # one message to the server: nothing was drawn for this model in between
+    assert len(runs.page(full["home"])) == before
+    assert "are free" in app.error[0].value
+    app.checkbox(key="train_force").check().run()
+    app.button(key="train_launch").click().run()
+    assert "are free" not in "".join(str(each.value) for each in app.error)
+
+
+def test_what_will_not_fit_must_be_wanted(full: dict[str, Any]) -> None:
+    giant = giant_of(full["home"])
     app = open_page("train", model="giant", data="support-questions")
     assert app.selectbox(key="train_model").value == giant.id
     assert "Exceeds" in app.table[0].value.to_string()
