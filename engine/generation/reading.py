@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from engine.errors import BadInput
 from engine.generation import batch
 from engine.generation.answers import Prompt
-from engine.methods.loading import STANDARD_TEMPLATE
+from engine.methods.loading import STANDARD_TEMPLATE, begun
 
 AT_ONCE = 4  # prompts
 LONGEST = 5.0  # seconds that a prompt may take
@@ -86,6 +86,9 @@ class Reader:
             "choose the standard one."
         )
         template, tools = TEMPLATES.get(prompt.template), list(prompt.tools) or None
+        if template is not None:
+            with self._tokenizing:
+                template = begun(tokenizer, template)
         if tools:
             from engine.tools.talk import Speech
 

@@ -75,8 +75,13 @@ def load_tokenizer(base: str | Path) -> Any:
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     if not tokenizer.chat_template:
-        tokenizer.chat_template = ("{{ bos_token }}" if tokens.document_begin(tokenizer) else "") + STANDARD_TEMPLATE
+        tokenizer.chat_template = begun(tokenizer, STANDARD_TEMPLATE)
     return tokenizer
+
+
+def begun(tokenizer: Any, template: str) -> str:
+    """A chat template of ours that begins as the texts of this tokenizer begin."""
+    return ("{{ bos_token }}" if tokens.document_begin(tokenizer) else "") + template
 
 
 def check_four_bits() -> None:

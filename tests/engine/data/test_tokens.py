@@ -9,7 +9,8 @@ from transformers import AutoTokenizer
 
 from engine.data import tokens
 from engine.errors import WrongShape
-from engine.generation import fingerprint
+from engine.generation import fingerprint, reading
+from engine.generation.answers import Prompt
 from engine.methods import loading
 from engine.samples import pocket
 
@@ -96,3 +97,8 @@ def test_a_text_begins_as_the_tokenizer_begins_it(tmp_path: Path) -> None:
     assert tokens.encode_row(tokenizer, {"text": "One."}, "text").input_ids == ids
     asked = tokenizer.apply_chat_template([{"role": "user", "content": "One?"}], tokenize=False)
     assert asked.startswith("<|endoftext|>user:") and fingerprint.template_of(tmp_path).source == "standard"
+    for chosen in ("standard", "plain"):
+        prompt = Prompt(({"role": "user", "content": "One?"},), template=chosen)
+        reader = reading.Reader(lambda: None)
+        assert reader.read(tokenizer, prompt).result()[0] == first, "also where one of ours is chosen over the model's own"
+        reader.close()
