@@ -135,6 +135,13 @@ def end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
     return frozenset(end for end in ends if end is not None)
 
 
+def name_ends(model: Any, tokenizer: Any) -> None:
+    """Have the model itself name what ends its answers: TRL and other programs end them there, and many base models name only the
+    end of a document."""
+    if model.can_generate():
+        model.generation_config.eos_token_id = sorted(end_tokens(model, tokenizer))
+
+
 def context(model: Any) -> int | None:
     """How many tokens prompt and answer may have together, where the model's configuration says so."""
     return getattr(model.config.get_text_config(), "max_position_embeddings", None) or None

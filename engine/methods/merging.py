@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from engine.errors import Damaged
+from engine.generation import batch
 from engine.methods import loading
 from storage import files
 
@@ -29,6 +30,7 @@ def merge(base: Path, adapter: Path | None, target: Path, dtype: str) -> float:
     difference = float((wanted - found).abs().max() / wanted.abs().max())
     if not difference <= TOLERANCE:
         raise Damaged(f"The merged weights answer differently from base and adapter (by {difference:.2g}). Nothing was written.")
+    batch.name_ends(whole, tokenizer)
     whole.to(getattr(torch, dtype)).save_pretrained(target)
     tokenizer.save_pretrained(target)
     files.seal(target)

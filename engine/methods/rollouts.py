@@ -176,8 +176,7 @@ def ready(training: Training, material: Asked) -> running.Ready:
     settings = training.settings
     check_enough(settings, len(material.train))
     made = running.ready(training, *settings.computed(len(material.train), material.longest))
-    # TRL ends answers where the model says so, which many base models do only for the end of a document and not of a turn
-    made.model.generation_config.eos_token_id = sorted(batch.end_tokens(made.model, material.tokenizer))
+    batch.name_ends(made.model, material.tokenizer)
     return made
 
 

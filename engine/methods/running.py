@@ -177,8 +177,8 @@ def save(model: Any, tokenizer: Any, training: Training, measured: Mapping[str, 
             weight.data = weight.data.to(dtype) if weight.requires_grad else weight.data
     else:
         model.to(dtype)
-    if not only and model.can_generate():  # other programs end answers where the model says so
-        model.generation_config.eos_token_id = sorted(batch.end_tokens(model, tokenizer))
+    if not only:
+        batch.name_ends(model, tokenizer)
     model.save_pretrained(str(beside), **only)
     tokenizer.save_pretrained(beside)
     if measured:
