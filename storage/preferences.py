@@ -249,6 +249,12 @@ def votes(home: Home, project_id: int, pair_ids: Sequence[int] | None = None) ->
     return [_vote_record(row) for row in db.rows(home, sql + " ORDER BY seq", project_id, *(pair_ids or ()))]
 
 
+def votes_of_act(home: Home, project_id: int, labeller: str, act: str) -> list[Vote]:
+    """What a labeller has said in one act of voting, of what stands."""
+    sql = "SELECT * FROM vote WHERE project_id = ? AND labeller = ? AND json_extract(extra, '$.act') = ? AND undone_at IS NULL ORDER BY seq"
+    return [_vote_record(row) for row in db.rows(home, sql, project_id, labeller, act)]
+
+
 def decisions(home: Home, pair_id: int) -> list[Vote]:
     """The decisions on a pair that stand."""
     sql = "SELECT * FROM vote WHERE pair_id = ? AND round = ? AND undone_at IS NULL ORDER BY seq"

@@ -7,8 +7,8 @@ answers grow, the host owns their text and ``look`` fetches it; once they have e
 import dataclasses
 import random
 import secrets
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from engine.errors import BadInput, NotFound, TemperError, TryLater
@@ -127,10 +127,20 @@ def again(
     return add(home, fresh, last.prompts if same else last.prompt, sampling, token)
 
 
+@contextmanager
+def revealing(home: Home, name: str) -> Iterator[Conversation]:
+    """The conversation as it stands, which nobody changes meanwhile; where the block ends well, the names are shown from then on."""
+    with changing(home, KIND):
+        found = read(home, name)
+        yield found
+        if found.hidden:
+            _write(home, replace(found, revealed=True))
+
+
 def reveal(home: Home, name: str) -> None:
     """Show from now on which model gave which answer."""
-    with changing(home, KIND):
-        _write(home, replace(read(home, name), revealed=True))
+    with revealing(home, name):
+        pass
 
 
 def recent(home: Home, limit: int = 20) -> list[Conversation]:

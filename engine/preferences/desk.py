@@ -6,7 +6,7 @@ is there. Which answer stands on the left is drawn by chance, stored with the to
 
 import random
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -45,6 +45,17 @@ class Shown:
     @property
     def right(self) -> str:
         return self.pair.first if self.showing.flipped else self.pair.second
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A pair that somebody has compared elsewhere, as in a chat: ``choice`` is first, second, tie or bad, ``token`` names the vote."""
+
+    pair: NewPair
+    choice: str
+    token: str
+    flipped: int | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -225,26 +236,46 @@ def decide(home: Home, pair: Pair, labeller: str, choice: str, reason: str = "")
 
 
 def compare(
-    home: Home, project: Project, pair: NewPair, labeller: str, choice: str, *, token: str, source: str, **more: Any
-) -> Vote:
-    """Put a pair that somebody has just compared elsewhere, as in a chat, into a project together with their vote.
+    home: Home, project: Project, compared: Sequence[Compared], labeller: str, *, source: str, act: str = "", **extra: Any
+) -> list[Vote]:
+    """Put pairs that somebody has just compared elsewhere into a project together with their votes, all or none.
 
-    ``choice`` is first, second, tie or bad. The same token gives the first vote back; another one on the same pair takes its place.
+    ``act`` names what was said in one go, as of three answers to one prompt: all that this labeller has said in it before is taken
+    back, unless they say the same again, which changes nothing. The same tokens give the votes that are there; another vote on a
+    pair takes the place of the one before. ``extra`` is kept with each.
     """
     labeller = check_labeller(labeller)
-    if choice not in projects.CHOICES:
-        raise BadInput(f"A choice is one of {', '.join(projects.CHOICES)}, not {choice!r}.")
+    for each in compared:
+        if each.choice not in projects.CHOICES:
+            raise BadInput(f"A choice is one of {', '.join(projects.CHOICES)}, not {each.choice!r}.")
+    kept = {**extra, **({"act": act} if act else {})}
     with preferences.changing(home) as change:
-        known = preferences.vote_of(home, token)
-        if known is not None:
+        known = [vote for each in compared if (vote := preferences.vote_of(home, each.token)) is not None]
+        if known:
             return known
-        placed = pairs.place(change, project, [pair])[0]
-        told = {"choice": choice, **more}
-        stored = preferences.pair(home, placed.pair_id)
-        assert stored is not None, "it was placed in the same transaction"
-        for earlier in preferences.votes(home, project.id, [placed.pair_id]):
-            if earlier.labeller == labeller and earlier.round == 0:
-                change.do("undo", token=earlier.token, at=db.now())
-        made = _store(change, stored, labeller, token, pairs.turned(told) if placed.swapped else told, source=source)
+        placed = pairs.place(change, project, [each.pair for each in compared])
+        said = {  # by its pair: two sides of one model may have said the same
+            where.pair_id: (each, pairs.turned(_told(each)) if where.swapped else _told(each))
+            for each, where in reversed(list(zip(compared, placed, strict=True)))
+        }
+        standing = preferences.votes_of_act(home, project.id, labeller, act) if act else []
+        if standing and {vote.pair_id: vote.choice for vote in standing} == {
+            at: told["choice"] for at, (_, told) in said.items()
+        }:
+            return standing
+        earlier = [v for v in preferences.votes(home, project.id, list(said)) if v.labeller == labeller and v.round == 0]
+        for token in dict.fromkeys(vote.token for vote in [*standing, *earlier]):
+            change.do("undo", token=token, at=db.now())
+        return [_kept(change, labeller, each.token, at, {**told, "extra": kept}, source) for at, (each, told) in said.items()]
+
+
+def _told(compared: Compared) -> dict[str, Any]:
+    return {"choice": compared.choice, "flipped": compared.flipped, "reason": _reason(compared.reason)}
+
+
+def _kept(change: Change, labeller: str, token: str, pair_id: int, told: Mapping[str, Any], source: str) -> Vote:
+    pair = preferences.pair(change.home, pair_id)
+    assert pair is not None, "it was placed in the same transaction"
+    made = _store(change, pair, labeller, token, told, source=source)
     assert made is not None, "an earlier vote was taken back in the same transaction"
     return made

@@ -21,6 +21,7 @@ from engine.preferences.values import (
     labeller,
     moment,
     number,
+    shown_before,
     text,
     topic,
     turns,
@@ -116,7 +117,16 @@ def _alpaca_row(pair: Pair, vote: Vote) -> dict[str, Any]:
     return {"instruction": pair.prompt[-1]["content"], "output_1": first, "output_2": second, **rest, "preference": preference}
 
 
+def _is_battle(row: Row) -> bool:
+    alone = {"model_a", "model_b", "winner"} <= row.keys() and answers_of(row) is None and "chosen" not in row
+    return alone or ("conversation_a" in row and "conversation_b" in row)
+
+
 def _arena_read(row: Row) -> tuple[NewPair, list[NewVote]]:
+    if not row.get("conversation_a") or not row.get("conversation_b"):
+        raise UnusableRow(
+            "The battle holds no conversations, so there are no answers to keep. `arena rank FILE` ranks such battles as they stand."
+        )
     one, other = turns(row["conversation_a"]), turns(row["conversation_b"])
     if one[:-1] != other[:-1] or one[-1]["role"] != "assistant" or other[-1]["role"] != "assistant":
         raise UnusableRow("The two conversations differ before their last answer, so the answers cannot be compared.")
@@ -125,9 +135,10 @@ def _arena_read(row: Row) -> tuple[NewPair, list[NewVote]]:
         for side, letter in (("first", "a"), ("second", "b"))
     }
     pair = NewPair(one[:-1], one[-1]["content"], other[-1]["content"], origin, topic(row))
-    return pair, [NewVote(labeller(row.get("judge")), choice(row["winner"]), at=moment(row.get("tstamp")))] if row.get(
-        "winner"
-    ) else []
+    if not row.get("winner"):
+        return pair, []
+    kept = ({"act": str(row["act"])} if row.get("act") else {}) | ({"blind": False} if shown_before(row) else {})
+    return pair, [NewVote(labeller(row.get("judge")), choice(row["winner"]), at=moment(row.get("tstamp")), extra=kept)]
 
 
 VOTED = ("choice", "winner", "label", "preferred", "better")
@@ -172,7 +183,7 @@ LAYOUTS = {
         Layout("alpaca_eval", "AlpacaEval annotations", lambda row: all(n in row for n in ALPACA), _alpaca_read, _alpaca_write, False),
         Layout("argilla", "Argilla records", lambda row: isinstance(row.get("fields"), Mapping), tools.argilla_read, tools.argilla_write, False),
         Layout("label_studio", "Label Studio tasks", lambda row: isinstance(row.get("data"), Mapping), tools.studio_read, tools.studio_write, False),
-        Layout("arena", "Chatbot Arena battles", lambda row: "conversation_a" in row and "conversation_b" in row, _arena_read, None),
+        Layout("arena", "Chatbot Arena battles", _is_battle, _arena_read, None),
         Layout("preference", "Preference pairs (chosen, rejected)", lambda row: "chosen" in row and "rejected" in row, _chosen_read, None),
         Layout("pairs_from_0", "A prompt with two answers, the better one called 0 or 1", _counts_from_0, _from_0_read, None),
         Layout("pairs", "A prompt with two answers", lambda row: answers_of(row) is not None, _general_read, None),

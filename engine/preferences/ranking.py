@@ -42,9 +42,10 @@ class Battle:
     first: str
     second: str
     score: float
-    style: tuple[float, ...] = (0.0,) * len(STYLE)
+    style: tuple[float, ...] | None = None
     labeller: str = ""
     topic: str = ""
+    act: str = ""
 
 
 @dataclass(frozen=True)

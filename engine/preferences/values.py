@@ -1,5 +1,6 @@
 """Values in the rows of other tools, each read for what it can be, and the votes that come of them."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -115,11 +116,16 @@ def number(value: Any, what: str, low: float = -MOST, high: float = MOST) -> flo
 def moment(value: Any) -> str | None:
     """A time as it is stored, from ISO 8601 or from seconds since 1970 (FastChat's ``tstamp``); None where it is neither."""
     try:
-        if isinstance(value, int | float):
-            return db.stamp(datetime.fromtimestamp(value, UTC))
+        if isinstance(value, int | float) or re.fullmatch(r"\d{9,10}(\.\d+)?", value.strip()):
+            return db.stamp(datetime.fromtimestamp(float(value), UTC))
         return datetime.fromisoformat(value).isoformat() and value
-    except (TypeError, ValueError, OverflowError, OSError):
+    except (AttributeError, TypeError, ValueError, OverflowError, OSError):
         return None
+
+
+def shown_before(battle: Mapping[str, Any]) -> bool:
+    """Whether a battle of FastChat says that its models were shown before the vote; in a CSV that is a word."""
+    return str(battle.get("anony", "")).strip().lower() in ("false", "0", "0.0")
 
 
 def seconds(moment: str) -> float:

@@ -1,6 +1,7 @@
 """Saying in the chat which answer is better, or how one should read: each becomes a pair with a vote under Labels."""
 
 import itertools
+from collections.abc import Mapping
 
 import streamlit as st
 
@@ -12,6 +13,7 @@ from engine.preferences import arena, desk, projects
 from engine.preferences.pairs import NewPair
 from pages.parts import go, inert, messages, session, signing
 from storage.home import Home
+from storage.records import Vote
 
 PROJECT = "chat"  # the project that votes given in a chat go to
 SOMEBODY = "me"
@@ -23,8 +25,9 @@ def name() -> str:
 
 
 def called(talk: Conversation, i: int) -> str:
-    """What the answer of the model at place ``i`` is called: by its side where it is blind, and by the model where that is known."""
-    side = f"Answer {chr(ord('A') + talk.shown.index(i))}"
+    """What the answer of the model at place ``i`` is called: by its place on the page where it is blind (a number, since the models
+    above are called by letters, in another order), and by the model where that is known."""
+    side = f"Answer {talk.shown.index(i) + 1}"
     model = named(talk, i)
     return side if talk.hidden else f"{side}: {model}" if talk.blind else model
 
@@ -54,9 +57,9 @@ def draw(home: Home, talk: Conversation, turn: Turn) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key=key):
         if len(talk.models) > 1:
             st.caption("Which is better?", width="content")
-            for i in talk.shown:
+            for at, i in enumerate(talk.shown):  # the key says where it stands, since who looks into the page may read it
                 st.button(
-                    called(talk, i), icon=":material/thumb_up:", key=f"{key}_{i}", type="tertiary", on_click=vote,
+                    called(talk, i), icon=":material/thumb_up:", key=f"{key}_{at}", type="tertiary", on_click=vote,
                     args=(home, talk, turn, i), help="Kept as a pair with your vote, under Labels",
                 )  # fmt: skip
             for choice, said in (("tie", "Tie"), ("bad", "Both bad" if len(talk.models) == 2 else "All bad")):
@@ -67,7 +70,7 @@ def draw(home: Home, talk: Conversation, turn: Turn) -> None:
         with st.popover("Correct an answer", icon=":material/edit:", type="tertiary", key=f"{key}_correct"):
             correct(home, talk, turn)
         if st.session_state.get(key):
-            go.button(f"Kept: {inert.plain(st.session_state[key], 60)}", ":material/check:", "labels", key=f"{key}_to", type="tertiary",
+            go.button(f"Kept: {inert.plain(st.session_state[key], 160)}", ":material/check:", "labels", key=f"{key}_to", type="tertiary",
                       project=PROJECT, view="pairs")  # fmt: skip
     messages.kept(key)
 
@@ -95,43 +98,54 @@ def origin(talk: Conversation, turn: Turn, i: int) -> dict[str, object]:
 def vote(home: Home, talk: Conversation, turn: Turn, said: int | str) -> None:
     """Keep which answer is the better one, or that none is; of more than two, against each of the others."""
     key = f"chat_judge_{turn.id}"
-    sides = range(len(talk.models))
-    if isinstance(said, int):
-        choice, compared = "first", [(said, other) for other in sides if other != said]
-    else:
-        choice, compared = said, list(itertools.combinations(sides, 2))
-    asked = comparable(talk, turn)
     try:
-        project = projects.find_or_create(home, PROJECT)
-        kept = 0
-        for one, other in compared:
-            first, second = turn.answers[one].text, turn.answers[other].text
-            if asked is None or first.strip() == second.strip():
-                continue
-            pair = NewPair(asked, first, second, {"first": origin(talk, turn, one), "second": origin(talk, turn, other)})
-            at = talk.shown.index
-            desk.compare(
-                home, project, pair, name(), choice, token=session.token(f"{key} {one} {other} {said}"), source="chat",
-                flipped=int(at(one) > at(other)), extra=_how(talk, turn),
-            )  # fmt: skip
-            kept += 1
-        if talk.hidden:
-            conversations.reveal(home, talk.id)
+        with conversations.revealing(home, talk.id) as now:  # another tab may have shown the names since this one was drawn
+            compared, how = _compared(talk, turn, said), _how(now)
+            kept: list[Vote] = []
+            if compared:
+                project, act = projects.find_or_create(home, PROJECT), f"{talk.id} {turn.id}"
+                kept = desk.compare(home, project, compared, name(), source="chat", act=act, **how)
     except TemperError as problem:
         messages.keep(problem, key)
         return
     if not kept:
         messages.done("The answers are the same, so there is nothing to compare.", ":material/info:")
         return
-    st.session_state[key] = (
-        f"{talk.models[said]} is better" if isinstance(said, int) else {"tie": "a tie", "bad": "none is good"}[choice]
-    )
+    told = f"{talk.models[said]} is better" if isinstance(said, int) else {"tie": "a tie", "bad": "none is good"}[said]
+    st.session_state[key] = f"{told}{_unranked(kept[0].extra)}"
 
 
-def _how(talk: Conversation, turn: Turn) -> dict[str, object]:
-    """What decides whether a vote is ranked: whether it was blind, and no answer said who gave it."""
-    named = arena.named([answer.text for answer in turn.answers], talk.models)
+def _compared(talk: Conversation, turn: Turn, said: int | str) -> list[desk.Compared]:
+    """The pairs that a choice decides; none of answers that are the same."""
+    asked, at, sides = comparable(talk, turn), talk.shown.index, range(len(talk.models))
+    if isinstance(said, int):
+        choice, among = "first", [(said, other) for other in sides if other != said]
+    else:
+        choice, among = said, list(itertools.combinations(sides, 2))
+    found = []
+    for one, other in among if asked is not None else ():
+        first, second = turn.answers[one].text, turn.answers[other].text
+        if first.strip() != second.strip():
+            origins = {"first": origin(talk, turn, one), "second": origin(talk, turn, other)}
+            token = session.token(f"chat_judge_{turn.id} {one} {other} {said}")
+            found.append(
+                desk.Compared(NewPair(asked or [], first, second, origins), choice, token, flipped=int(at(one) > at(other)))
+            )
+    return found
+
+
+def _how(talk: Conversation) -> dict[str, object]:
+    """What decides whether a vote is ranked: whether it was blind, and no answer of the conversation, whose sides stand alike in all
+    its branches, said who gave it."""
+    named = arena.named([answer.text for turn in talk.every for answer in turn.answers], talk.models)
     return {"blind": talk.hidden, **({"named": named} if named else {})}
+
+
+def _unranked(extra: Mapping[str, object]) -> str:
+    """Why a vote does not count in the ranking, where it does not."""
+    if extra.get("named"):
+        return f"; not ranked, since an answer says {extra['named']}"
+    return "" if extra.get("blind") else "; not ranked, since the names were shown"
 
 
 def keep(home: Home, talk: Conversation, turn: Turn, which: int) -> None:
@@ -146,10 +160,9 @@ def keep(home: Home, talk: Conversation, turn: Turn, which: int) -> None:
     written = {"first": {"name": name(), "corrects": talk.models[which]}, "second": origin(talk, turn, which)}
     try:
         project = projects.find_or_create(home, PROJECT)
-        pair = NewPair(asked, text, original.text, written)
-        desk.compare(
-            home, project, pair, name(), "first", token=session.token(f"{key} corrected {hash(text)}"), source="correction"
-        )
+        token = session.token(f"{key} corrected {hash(text)}")
+        corrected = desk.Compared(NewPair(asked, text, original.text, written), "first", token)
+        desk.compare(home, project, [corrected], name(), source="correction")
     except TemperError as problem:
         messages.keep(problem, key)
         return

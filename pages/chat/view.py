@@ -82,7 +82,7 @@ def decoded(turn: Turn) -> str:
 def beside(talk: Conversation, turn: Turn, i: int) -> tuple[str, str]:
     """The text that an answer is compared with, the leftmost one's or, for that, the next one's, and a key to draw it by."""
     left, right = talk.shown[0], talk.shown[1]
-    return turn.answers[right if i == left else left].text, f"chat_compared_{turn.id}_{i}"
+    return turn.answers[right if i == left else left].text, f"chat_compared_{turn.id}_{talk.shown.index(i)}"
 
 
 def answer(name: str, given: Answer, other: str, hidden: bool = False, compared: tuple[str, str] | None = None) -> None:
@@ -109,7 +109,7 @@ def answer(name: str, given: Answer, other: str, hidden: bool = False, compared:
 
 def under(home: Home, talk: Conversation, turn: Turn, i: int) -> None:
     """Draw what can be done with one answer."""
-    given, key = turn.answers[i], f"{turn.id}_{i}"
+    given, key = turn.answers[i], f"{turn.id}_{talk.shown.index(i)}"  # not by its side, which who looks into the page could read
     if given.ended and not talk.hidden:  # who has sources would tell the deployment
         sources.draw(given, key=f"chat_sources_{key}")
     if not given.ended and len(talk.sides) > 1:

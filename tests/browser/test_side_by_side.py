@@ -109,8 +109,8 @@ def test_a_blind_vote_reveals_and_moves_the_ranking(app: App, open_tab: Callable
     for answer in talk.turns[0].answers:
         expect(page.get_by_text(answer.fingerprint[:12])).to_have_count(0)
     left = talk.models[talk.shown[0]]
-    tab.get_by_role("button", name="Answer A", exact=True).click()
-    expect(tab.get_by_text(f"Answer A: {left}").first).to_be_visible(timeout=20_000)
+    tab.get_by_role("button", name="Answer 1", exact=True).click()
+    expect(tab.get_by_text(f"Answer 1: {left}").first).to_be_visible(timeout=20_000)
     for answer in talk.turns[0].answers:
         expect(page.get_by_text(answer.fingerprint[:12])).to_be_visible()
     battles = arena.battles(app.home, projects.find(app.home, "chat"))

@@ -10,7 +10,9 @@ from engine.generation import conversations
 from engine.generation.answers import Answer, Sampling
 from engine.generation.turns import Conversation
 from engine.preferences import arena, projects
+from storage import preferences
 from storage.home import Home
+from storage.records import Vote
 from tests import filled
 from tests.pages.conftest import open_page
 from tests.pages.test_chat_votes import kept, press
@@ -29,6 +31,11 @@ def blind(home: Home, order: tuple[int, int], texts: tuple[str, str] = ("No.", "
     return filled.spoken(home, asked, answers)
 
 
+def how(vote: Vote) -> dict[str, Any]:
+    """What is kept of a vote beside its choice, without what names the act."""
+    return {name: value for name, value in vote.extra.items() if name != "act"}
+
+
 def said(app: AppTest) -> list[str]:
     """The texts of the page outside of what is chosen in the controls, in order."""
     return [str(each.value) for kind in (app.markdown, app.caption, app.text) for each in kind] + [b.label for b in app.button]
@@ -37,12 +44,12 @@ def said(app: AppTest) -> list[str]:
 def test_which_model_gave_which_answer_is_told_by_nothing_until_somebody_has_chosen(full: dict[str, Any]) -> None:
     talk = blind(full["home"], (1, 0))
     app = open_page("chat", talk=talk.id)
-    assert [m.value for m in app.markdown if "Answer" in str(m.value)] == ["**Answer A**", "**Answer B**"]
+    assert [m.value for m in app.markdown if "Answer" in str(m.value)] == ["**Answer 1**", "**Answer 2**"]
     assert not any(name in text for text in said(app) for name in ("pocket", "support", "0a0a", "1a1a", "tokens/s"))
-    press(app, "_1")  # the one on the left, which is the second model
+    press(app, "_0")  # the one on the left, which is the second model
     assert [m.value for m in app.markdown if "Answer" in str(m.value)] == [
-        r"**Answer A: support\-sft**",
-        "**Answer B: pocket**",
+        r"**Answer 1: support\-sft**",
+        "**Answer 2: pocket**",
     ]
     assert conversations.read(full["home"], talk.id).revealed
     pairs, votes = kept(full["home"])
@@ -62,11 +69,13 @@ def test_a_tie_reveals_too_and_sides_are_told_as_they_were_seen(full: dict[str, 
 
 def test_votes_with_names_and_answers_that_name_themselves_are_kept_and_not_ranked(full: dict[str, Any]) -> None:
     home = full["home"]
-    press(open_page("chat", talk=blind(home, (0, 1), revealed=True).id), "_0")
-    press(open_page("chat", talk=blind(home, (0, 1), ("I am Qwen, made to help.", "Yes.")).id), "_1")
+    app = press(open_page("chat", talk=blind(home, (0, 1), revealed=True).id), "_0")
+    assert any("not ranked, since the names were shown" in button.label for button in app.button)
+    app = press(open_page("chat", talk=blind(home, (0, 1), ("I am Qwen, made to help.", "Yes.")).id), "_1")
+    assert any("not ranked, since an answer says Qwen" in button.label for button in app.button)
     press(open_page("chat", talk=blind(home, (0, 1), ("Here support-sft writes.", "Sure.")).id), "_1")
     _, votes = kept(home)
-    assert [vote.extra for vote in votes] == [
+    assert [how(vote) for vote in votes] == [
         {"blind": False}, {"blind": True, "named": "Qwen"}, {"blind": True, "named": "support-sft"},
     ]  # fmt: skip
     assert arena.battles(home, projects.find(home, "chat")) == []
@@ -113,7 +122,7 @@ def test_a_choice_after_the_names_were_shown_is_kept_and_not_ranked(full: dict[s
     app = open_page("chat", talk=blind(full["home"], (0, 1)).id)
     app.button(key="chat_reveal").click().run()
     press(app, "_0")
-    assert [vote.extra for vote in kept(full["home"])[1]] == [{"blind": False}]
+    assert [how(vote) for vote in kept(full["home"])[1]] == [{"blind": False}]
     assert arena.battles(full["home"], projects.find(full["home"], "chat")) == []
 
 
@@ -125,3 +134,69 @@ def test_blind_sides_are_asked_the_same_since_their_own_prompts_would_tell_them_
     app.chat_input[0].set_value("Hello?").run()
     (talk,) = conversations.recent(full["home"])
     assert talk.blind and talk.turns[0].shared
+
+
+def test_names_shown_in_another_tab_are_known_to_a_vote_in_this_one(full: dict[str, Any]) -> None:
+    talk = blind(full["home"], (0, 1))
+    app = open_page("chat", talk=talk.id)
+    conversations.reveal(full["home"], talk.id)
+    press(app, "_0")
+    assert [how(vote) for vote in kept(full["home"])[1]] == [{"blind": False}]
+
+
+def test_a_vote_in_a_conversation_that_is_gone_is_not_kept(full: dict[str, Any]) -> None:
+    talk = blind(full["home"], (0, 1))
+    app = open_page("chat", talk=talk.id)
+    conversations.delete(full["home"], talk.id)
+    press(app, "_0")
+    project = preferences.project(full["home"], "chat")
+    assert project is None or not preferences.votes(full["home"], project.id)
+
+
+def test_the_same_choice_again_changes_nothing_and_another_one_takes_the_blind_one_back(full: dict[str, Any]) -> None:
+    home = full["home"]
+    app = press(open_page("chat", talk=blind(home, (0, 1)).id), "_0")
+    before = kept(home)[1]
+    press(app, "_0")
+    assert kept(home)[1] == before and how(before[0]) == {"blind": True}
+    press(app, "_1")
+    assert [how(vote) for vote in kept(home)[1]] == [{"blind": False}]
+    assert arena.battles(home, projects.find(home, "chat")) == []
+
+
+def test_a_name_said_in_another_branch_of_the_conversation_spoils_this_one_too(full: dict[str, Any]) -> None:
+    home = full["home"]
+    talk = blind(home, (1, 0), ("I am SmolLM2.", "Hello."))
+    beside = conversations.add(home, replace(talk, leaf=""), "Is the shop open?", Sampling(), aside=True)
+    filled.spoken(home, beside, blind(home, (1, 0)).turns[0].answers)
+    press(open_page("chat", talk=talk.id), "_0")
+    assert [how(vote) for vote in kept(home)[1]] == [{"blind": True, "named": "SmolLM2"}]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("I am Qwen2.5, made in Hangzhou.", "Qwen2.5"),
+        ("i am chatgpt", "chatgpt"),
+        ("I was trained by Google.", "Google"),
+        ("I'm a model from the GPT-4o family", "GPT-4o"),
+        ("As an AI model by Meta I cannot.", "Meta"),
+        ("Here support-sft writes.", "support-sft"),
+        ("I am qwen3 and I help.", "qwen3"),
+        ("Claude Monet painted this.", ""),
+        ("Gemini is a sign of the zodiac; a llama is an animal.", ""),
+        ("Search for it with Google.", ""),
+        ("The base of the tower is old.", ""),
+    ],
+)
+def test_answers_that_tell_their_model_are_found_and_others_are_not(text: str, found: str) -> None:
+    assert arena.named([text], ["support-sft@200", "qwen3:8b@ollama", "base"]) == found
+
+
+def test_nothing_in_the_page_is_keyed_by_the_place_of_a_model_while_it_is_blind(full: dict[str, Any]) -> None:
+    keys = []
+    for order in ((0, 1), (1, 0)):
+        app = open_page("chat", talk=blind(full["home"], order).id)
+        turn = conversations.recent(full["home"])[0].turns[0].id
+        keys.append([str(each.key).replace(turn, "") for each in app.button if turn in str(each.key)])
+    assert keys[0] == keys[1], "the order of the sides could be read from the keys"

@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 from engine.generation import conversations
 from engine.generation.answers import Answer, Sampling
 from engine.generation.turns import Conversation, Side
+from engine.preferences import arena, projects
 from storage import preferences
 from storage.home import Home
 from storage.records import Pair, Vote
@@ -110,3 +111,34 @@ def test_later_answers_of_models_with_histories_of_their_own_are_not_compared(fu
     keys = [str(button.key) for button in app.button if str(button.key).startswith("chat_judge_")]
     assert any(talk.turns[0].id in key for key in keys)
     assert not any(later.turns[1].id in key for key in keys)
+
+
+def test_another_choice_among_three_takes_all_of_the_first_back(full: dict[str, Any]) -> None:
+    talk = answered(full["home"], ("pocket", "support-sft", "pocket-2"), ("No.", "Yes.", "Perhaps."))
+    app = press(open_page("chat", talk=talk.id), "_0")
+    press(app, "_1")
+    pairs, votes = kept(full["home"])
+    by = {pair.id: pair for pair in pairs}
+    told = [(by[v.pair_id].first, by[v.pair_id].second, v.choice) for v in votes]
+    assert all({"first": one, "second": other}[choice] == "Yes." for one, other, choice in told) and len(told) == 2
+    assert len({vote.extra["act"] for vote in votes}) == 1, "they are one act of voting"
+
+
+def test_the_same_words_of_other_models_are_another_comparison(full: dict[str, Any]) -> None:
+    home = full["home"]
+    for models, better in ((("pocket", "support-sft"), "_1"), (("pocket", "support-2"), "_1"), (("support-sft", "pocket"), "_1")):
+        press(open_page("chat", talk=answered(home, models, ("No.", "Yes.")).id), better)
+    pairs, votes = kept(home)
+    assert len(pairs) == len(votes) == 3
+    assert [(pair.origin["first"]["name"], pair.origin["second"]["name"]) for pair in pairs] == [
+        ("support-sft", "pocket"), ("support-2", "pocket"), ("pocket", "support-sft"),
+    ]  # fmt: skip
+    press(open_page("chat", talk=answered(home, ("pocket", "support-sft"), ("No.", "Yes.")).id), "_0")
+    assert len(kept(home)[0]) == 3 and len(kept(home)[1]) == 3, "the same comparison again takes the place of the first"
+
+
+def test_a_correction_is_no_win_of_whoever_made_it(full: dict[str, Any]) -> None:
+    app = open_page("chat", talk=answered(full["home"], ("pocket",), ("No",)).id)
+    next(area for area in app.text_area if "_text_0" in str(area.key)).input("No, we open at nine.").run()
+    press(app, "_keep")
+    assert kept(full["home"])[1] and arena.battles(full["home"], projects.find(full["home"], "chat")) == []

@@ -65,6 +65,8 @@ def test_how_answers_look_is_told_from_minus_one_to_one() -> None:
     length, headings, items, bold = arena.style(LONG, "short")
     assert 0 < length < 1 and (headings, items, bold) == (1.0, 1.0, 1.0)
     assert arena.style("short", LONG) == tuple(-each for each in arena.style(LONG, "short"))
+    code = "So:\n```python\n# a\n# b\n- c\n__init__\n```\nand `**kw**`"
+    assert arena.style(code, "x" * len(code)) == (0.0, 0.0, 0.0, 0.0), "code is no formatting of the answer"
     assert arena.style("1. a\n2. b\n* c", "- d")[2] == pytest.approx(0.5)
 
 

@@ -9,11 +9,11 @@ import pytest
 
 from engine.data import curate
 from engine.errors import WrongShape
-from engine.preferences import desk, exchange, freezing, pairs, projects
+from engine.preferences import arena, desk, exchange, freezing, pairs, projects
 from engine.preferences.desk import Given
 from engine.preferences.layouts import LAYOUTS
 from engine.preferences.pairs import NewPair
-from storage import preferences
+from storage import db, preferences
 from storage.home import Home
 from storage.preferences import DECIDING
 from storage.records import Project
@@ -138,7 +138,8 @@ def key(row: Any) -> str:
 
 def test_the_same_pair_in_the_other_order_is_the_same_pair_with_the_vote_turned_round(home: Home, tmp_path: Path) -> None:
     project = projects.create(home, "to")
-    other = {**ALPACA, "output_1": "b", "output_2": "a", "annotator": "other", "preference": 1.1}
+    by = {"generator_1": ALPACA["generator_2"], "generator_2": ALPACA["generator_1"]}
+    other = {**ALPACA, **by, "output_1": "b", "output_2": "a", "annotator": "other", "preference": 1.1}
     brought = exchange.bring(home, project, written(tmp_path, [ALPACA, other]))
     assert (brought.pairs, brought.known_pairs, brought.votes) == (1, 1, 2)
     votes = preferences.votes(home, project.id)
@@ -147,6 +148,44 @@ def test_the_same_pair_in_the_other_order_is_the_same_pair_with_the_vote_turned_
     out = json.loads((tmp_path / "out.json").read_text())
     assert out[0] == ALPACA
     assert out[1] == {**other, "preference": pytest.approx(1.1)}
+
+
+def test_the_same_texts_by_other_models_are_another_pair_and_by_nobody_known_the_same(home: Home, tmp_path: Path) -> None:
+    project = projects.create(home, "to")
+    rows = [ALPACA, {**ALPACA, "generator_2": "a third"}, {**ALPACA, "generator_1": None, "generator_2": None}, ALPACA]
+    brought = exchange.bring(home, project, written(tmp_path, rows))
+    assert (brought.pairs, brought.known_pairs) == (2, 2)
+
+
+def test_a_pair_that_was_stored_by_its_texts_alone_is_still_known_by_who_wrote_it(home: Home, tmp_path: Path) -> None:
+    project = projects.create(home, "to")
+    exchange.bring(home, project, written(tmp_path, [ALPACA]))
+    with db.transaction(home) as connection:  # as all were stored once
+        connection.execute("UPDATE pair SET digest = substr(digest, 1, 64)")
+    brought = exchange.bring(home, project, written(tmp_path, [ALPACA, {**ALPACA, "generator_2": "a third"}]))
+    assert (brought.pairs, brought.known_pairs) == (1, 1)
+
+
+def test_battles_without_conversations_are_refused_with_what_ranks_them(home: Home, tmp_path: Path) -> None:
+    battle = {"model_a": "x", "model_b": "y", "winner": "model_a", "judge": "u", "anony": True, "tstamp": 1700000000.5}
+    with pytest.raises(WrongShape, match="`arena rank FILE` ranks such battles"):
+        exchange.bring(home, "to", written(tmp_path, [battle]), "arena")
+    assert len(arena.read(written(tmp_path, [battle, {**battle, "anony": False}]))) == 1, "shown names are not ranked"
+
+
+def test_what_was_said_of_three_answers_at_once_stays_one_act_on_its_way_out_and_in(home: Home, tmp_path: Path) -> None:
+    talk = [{"role": "user", "content": "Which?"}]
+    rows = [
+        {"model_a": a, "model_b": b, "winner": "model_a", "judge": "u", "act": act, "anony": blind,
+         "conversation_a": [*talk, {"role": "assistant", "content": f"by {a}"}],
+         "conversation_b": [*talk, {"role": "assistant", "content": f"by {b}"}]}
+        for a, b, act, blind in (("x", "y", "1", True), ("x", "z", "1", True), ("y", "z", "", False))
+    ]  # fmt: skip
+    exchange.bring(home, "to", written(tmp_path, rows), "arena")
+    project = projects.find(home, "to")
+    arena.export(home, project, tmp_path / "out.jsonl")
+    for found in (arena.battles(home, project), arena.read(tmp_path / "out.jsonl"), arena.read(written(tmp_path, rows))):
+        assert [(b.first, b.second, b.act) for b in found] == [("x", "y", "u 1"), ("x", "z", "u 1")]
 
 
 def test_a_data_set_of_pairs_comes_in_and_another_shape_does_not(home: Home, tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ TURNED = NewPair(COMPARED.prompt, "two", "one")
 
 
 def compare(home: Home, project: Project, pair: NewPair, choice: str, token: str, **more: Any) -> Vote:
-    return desk.compare(home, project, pair, "anna", choice, token=token * 32, source="chat", **more)
+    return desk.compare(home, project, [desk.Compared(pair, choice, token * 32, **more)], "anna", source="chat")[0]
 
 
 def test_a_pair_that_was_compared_elsewhere_comes_in_with_its_vote_once(home: Home) -> None:
