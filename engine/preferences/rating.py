@@ -107,10 +107,11 @@ class Votes:
         """Counts of the rows (at most TOGETHER, rows) in resamples of whole acts of voting."""
         import numpy as np
 
-        rng, acts = np.random.default_rng(SEED), round(self.times.sum())
+        rng, acts, rows = np.random.default_rng(SEED), round(self.times.sum()), len(self.rows)
         for begin in range(0, draws, TOGETHER):
             drawn = rng.multinomial(acts, self.times / acts, size=min(TOGETHER, draws - begin))
-            yield np.array([self.counts(times) for times in drawn])
+            at = self.at + rows * np.arange(len(drawn))[:, None]
+            yield np.bincount(at.ravel(), drawn[:, self.kind].ravel(), rows * len(drawn)).reshape(len(drawn), rows)
 
 
 @dataclass(frozen=True)
