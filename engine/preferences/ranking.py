@@ -238,7 +238,7 @@ def _on_style(found: Ranking, style: Sequence[tuple[str, Span]]) -> list[str]:
     if found.confounded:
         said.append(
             f"How much of {', '.join(found.confounded)} an answer has follows from who wrote it, so what the looks are worth and who "
-            "is better cannot be told apart. Let the models answer so that they look alike, or more alike."
+            "is better can hardly be told apart. Get answers of each model that look in more than one way."
         )
     return said
 

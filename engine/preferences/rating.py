@@ -29,7 +29,7 @@ STYLE_PRIOR = (
 )
 DRAWS, SEED, TOGETHER = 500, 0, 50  # of the bootstrap, and how many are fitted at once
 STEPS, HALVINGS, CLOSE, GAIN = 100, 40, 1e-6, 1e-4  # of Newton's method; the share of the promised gain that a step must bring
-ROUNDING, INFINITE = 1e-12, 35.0  # of a likelihood; a rating in log odds that no votes tell
+ROUNDING, FLAT = 1e-12, 1e-9  # of a likelihood; its curvature where it has no top
 FEW = 4.0  # votes that are thought to be added without ties, as Agresti and Coull (1998) add four
 STYLE = ("length", "headings", "list items", "bold text")
 ALIKE = 0.1  # share of the differences in style that has to be left when writers are known: a variance inflation of ten
@@ -261,10 +261,10 @@ def _newton(
         except np.linalg.LinAlgError:
             break
         if np.abs(step).max() < CLOSE:
+            if np.linalg.eigvalsh(curvature + held)[:, 0].min() < FLAT:
+                break
             return values + step, curvature
         values = _stepped(votes, counts, prior, values, step, height, (slope * step).sum(axis=1))
-        if not prior[0] and np.abs(values[:, :models]).max() > INFINITE:
-            break
     raise BadInput(
         "The votes do not tell these ratings: what makes them most likely is infinite or was not found in "
         f"{STEPS} steps. Rank without style control, and with a prior."

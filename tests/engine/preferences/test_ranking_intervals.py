@@ -89,12 +89,15 @@ def test_all_ties_are_told_with_an_interval() -> None:
     assert all(math.isfinite(each.points.high) and each.points.high > 20 for each in span.differences.values())
 
 
-def test_the_fit_comes_to_rest_where_newtons_steps_alone_run_in_a_circle() -> None:
-    battles = [
-        *[Battle("a", "b", 0.0, (0.5, 0.0, 0.0, 0.5))] * 3000, *[Battle("a", "b", 0.0, (-0.5, 1.0, 1.0, 0.5))] * 500,
-        *[Battle("a", "b", 1.0, (1.0, 0.0, -0.5, 0.5))] * 100,
-    ]  # fmt: skip
-    found = rating.fit(battles, style=True)
+@pytest.mark.parametrize(
+    "told",
+    [
+        ((0.0, (0.5, 0.0, 0.0, 0.5), 3000), (0.0, (-0.5, 1.0, 1.0, 0.5), 500), (1.0, (1.0, 0.0, -0.5, 0.5), 100)),
+        ((1.0, (0.0, 1.0, 0.5, 1.0), 873), (0.0, (0.0, 1.0, 0.0, 0.5), 1), (0.0, (0.0, -0.5, 0.5, 1.0), 2), (1.0, (0.0, 0.5, -1.0, -1.0), 9)),
+    ],
+)  # fmt: skip
+def test_the_fit_comes_to_rest_where_newtons_steps_alone_do_not(told: tuple[tuple[float, tuple[float, ...], int], ...]) -> None:
+    found = rating.fit([Battle("a", "b", score, style) for score, style, times in told for _ in range(times)], style=True)
     votes, counts = found.votes, found.votes.counts(found.votes.times)
     chances = 1 / (1 + np.exp(-votes.rows @ found.values))
     slope = (counts * (votes.scores - chances)) @ votes.rows - found.prior * found.values
@@ -105,6 +108,9 @@ def test_what_is_not_told_at_all_is_said_and_not_made_up() -> None:
     battles = [Battle("a", "b", 1.0)] * 20 + [Battle("a", "b", 0.0)]  # a resample without the one loss is one-sided
     with pytest.raises(BadInput, match="was not found in 100 steps"):
         rating.fit(battles, prior=0)
+    below = [*[Battle("a", "b", 0.5)] * 174, Battle("a", "b", 1.0), *[Battle("a", "c", 1.0)] * 48, *[Battle("b", "c", 1.0)] * 5]
+    with pytest.raises(BadInput, match="is infinite or"):
+        rating.fit(below, prior=0, draws=1)  # nobody lost to c
     assert rating.fit(battles).names == ("a", "b")
 
 
