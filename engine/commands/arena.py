@@ -6,7 +6,7 @@ from typing import TypeAlias
 from engine.commands import output
 from engine.errors import BadInput
 from engine.preferences import arena, consensus, exchange, projects, ranking
-from engine.preferences.ranking import Battle
+from engine.preferences.ranking import Battle, Ranking
 from storage import files
 from storage.home import Home
 
@@ -60,28 +60,40 @@ def _rank(home: Home, given: argparse.Namespace) -> int:
     elo = ranking.elo(battles) if given.elo else {}
     if given.json:
         differences = [
-            {"one": one, "other": other, "points": told.points, "met": told.met, "more": told.more}
+            {"one": one, "other": other, "points": None if told.points == ranking.UNKNOWN else told.points, "met": told.met, "more": told.more}
             for (one, other), told in found.differences.items()
-        ]
+        ]  # fmt: skip
         output.as_json(
             {
-                "standings": found.standings, "differences": differences, "groups": found.groups, "one_sided": found.one_sided,
-                "style": dict(found.style), "battles": found.battles, "elo": elo,
+                "standings": found.standings, "differences": differences, "groups": found.groups, "anchor": found.anchor,
+                "one_sided": found.one_sided, "style": dict(found.style or ()), "confounded": found.confounded, "votes": found.votes,
+                "battles": found.battles, "left_out": found.left_out, "elo": elo,
             }
         )  # fmt: skip
         return 0
-    print(f"{'rank':>4}  {'rating':>6}  {'95 % interval':>15}  {'battles':>7}  {'won':>5}  {'ties':>5}  model")
-    for each in found.standings:
-        rating = each.rating
-        print(
-            f"{each.rank:>4}  {rating.value:>6.0f}  {rating.low:>6.0f} to {rating.high:>5.0f}  {each.battles:>7}  {each.wins:>5}  "
-            f"{each.ties:>5}  {each.name}"
-        )
+    _print_standings(found)
     for line in ranking.sentences(found):
         print(line)
     for name, span in elo.items():
         print(f"Elo of {name} in this order of the votes: {span.value:.0f}; in others from {span.low:.0f} to {span.high:.0f}")
     return 0
+
+
+def _print_standings(found: Ranking) -> None:
+    """One line a model; under the number of its group where there are several."""
+    ahead, group = ranking.ahead(found), 0
+    widest = max(22, *(len(said) for said in ahead.values()))
+    head = f"{'rank':>4}  {'rating':>6}  {'95 % interval':>15}  {'battles':>7}  {'won':>5}  {'ties':>5}"
+    print(f"{head}  {'against the next':<{widest}}  model")
+    for each in found.standings:
+        if len(found.groups) > 1 and each.group != group:
+            group = each.group
+            print(f"group {group}, which met no other:")
+        rating = each.rating
+        print(
+            f"{each.rank:>4}  {rating.value:>6.0f}  {rating.low:>6.0f} to {rating.high:>5.0f}  {each.battles:>7}  {each.wins:>5}  "
+            f"{each.ties:>5}  {ahead[each.name]:<{widest}}  {each.name}"
+        )
 
 
 def _votes(home: Home, given: argparse.Namespace) -> int:

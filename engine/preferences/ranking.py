@@ -1,9 +1,7 @@
-"""How strong models are, told from who was preferred over whom: Bradley-Terry, with what can and cannot be told from the votes.
+"""How strong models are, told from who was preferred over whom, with what can and cannot be told from the votes.
 
-The chance that one answer is preferred over another follows from the difference of two ratings (Bradley and Terry 1952); a tie is
-half a win for each, as in Chatbot Arena (Chiang et al. 2024). A weak prior draws every rating to the mean, so that five wins of
-five are not infinitely many points. With style control the votes are explained by how the answers look as well (Li et al. 2024,
-"Does style matter?"): the ratings are then those of answers of the same style.
+Ratings and their errors are those of rating.py. Here they become places: who is surely ahead, who never met, whose distance is not
+told since one side has won every battle, and how many votes it takes to know more.
 """
 
 import math
@@ -11,60 +9,25 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from engine.errors import BadInput
-from engine.evaluation.intervals import Z
+from engine.preferences.rating import PRIOR, SCALE, STYLE, Battle, Fit, Span, acts, fit
 
-if TYPE_CHECKING:
-    import numpy
-
-SCALE, MIDDLE = 400.0, 1000.0  # points in which the odds grow tenfold; the rating of the anchor
-POINTS = SCALE / math.log(10)  # in one unit of log odds
-PRIOR = (
-    0.3  # weight of the prior: ratings are taken to lie about 320 points around their mean, which seven wins of seven overcome
-)
-DRAWS, SEED = 500, 0  # of the bootstrap
-STEPS, CLOSE, LONGEST = 100, 1e-10, 2.0  # of Newton's method
-STYLE = ("length", "headings", "list items", "bold text")
+MIDDLE = 1000.0  # the rating of the anchor, or of the mean of a group
 TWICE = 1 / 3  # the difference in style between an answer and one that has twice as much
 LEAST = 0.5  # points that are a difference
-K, ORDERS = 4.0, 200  # of Elo, and of the orders in which the votes are told
-
-
-@dataclass(frozen=True)
-class Battle:
-    """A vote between answers of two models: ``score`` is 1 where the first was preferred, 0 where the other, 0.5 for a tie.
-
-    ``style`` is how much more of each of STYLE the first answer has, from -1 to 1 (their difference by their sum).
-    """
-
-    first: str
-    second: str
-    score: float
-    style: tuple[float, ...] | None = None
-    labeller: str = ""
-    topic: str = ""
-    act: str = ""
-
-
-@dataclass(frozen=True)
-class Span:
-    """Points with their 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-
-    @property
-    def decided(self) -> bool:
-        """Whether the interval leaves 0 out."""
-        return self.low > 0 or self.high < 0
+NAMED, TOLD = 6, 6  # how many names a sentence holds, and how many sentences of one kind there are
+SEED, K, ORDERS = 0, 4.0, 200  # of Elo, and of the orders in which the votes are told
+UNKNOWN = Span(0.0, -math.inf, math.inf)  # the difference of two that never met, even through others
 
 
 @dataclass(frozen=True)
 class Standing:
-    """A model's place. ``rank`` is one more than the number of models that are surely better; an anchor's rating has no interval."""
+    """A model's place among those of its ``group``, counted from 1: nothing is known of it against others.
+
+    ``rank`` is one more than the number of models that are surely better; an anchor's rating has no interval. ``battles``, ``wins``
+    and ``ties`` count comparisons, of which one vote among several answers gives some.
+    """
 
     name: str
     rating: Span
@@ -72,14 +35,15 @@ class Standing:
     battles: int
     wins: int
     ties: int
+    group: int
 
 
 @dataclass(frozen=True)
 class Difference:
-    """By how many points one model is ahead of another, and how often they ``met``.
+    """By how many points one model is ahead of another, and how often they ``met``; UNKNOWN for models of two groups.
 
     ``more`` is how many more votes among all models it takes, as they come now, until the difference is decided if it is what it
-    seems; None where it is decided already, or where it is none.
+    seems; None where it is decided already, where it is none, and where no number of such votes tells it.
     """
 
     points: Span
@@ -88,146 +52,105 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Ranking:
-    """The standings, best first, and what they rest on.
+class Sweep:
+    """``winners`` have won every battle against ``losers``, and lost none through others: how far apart they are is not told."""
 
-    ``groups`` are the models that met, be it through others: nothing but the prior tells of models in two groups. ``one_sided``
-    won, or lost, every battle, so that their distance rests on the prior. ``style`` says what twice as much of each is worth.
+    winners: tuple[str, ...]
+    losers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """The standings, group by group and best first, and what they rest on.
+
+    ``groups`` are the models that met, be it through others: ratings and ranks compare inside a group only, and ``anchor`` holds
+    for its own; the mean of any other has MIDDLE points. ``one_sided`` are those whose distance rests on the prior. ``style`` says
+    what twice as much of each is worth, as far as answers differ in it; the ``confounded`` parts of it follow from who wrote.
+    ``votes`` counts acts of voting, and ``left_out`` battles whose texts are not known.
     """
 
     standings: tuple[Standing, ...]
     differences: Mapping[tuple[str, str], Difference]
     groups: tuple[tuple[str, ...], ...]
-    one_sided: tuple[str, ...]
-    style: tuple[tuple[str, Span], ...]
+    anchor: str | None
+    one_sided: tuple[Sweep, ...]
+    style: tuple[tuple[str, Span], ...] | None
+    confounded: tuple[str, ...]
+    votes: int
     battles: int
-
-
-@dataclass(frozen=True)
-class Fit:
-    """Ratings of ``names`` and then effects of style, in log odds, with all that their errors are told from."""
-
-    names: tuple[str, ...]
-    values: "numpy.ndarray"  # (names + style)
-    covariance: "numpy.ndarray"  # of the curvature of the likelihood
-    draws: "numpy.ndarray"  # (draws, names + style), of the bootstrap over votes
-    dispersion: float  # the scores' variance by that of wins and losses alone, which ties make smaller
-
-    def error(self, weights: "numpy.ndarray") -> float:
-        """The standard error of a weighted sum: of the bootstrap's and the curvature's the larger. The bootstrap's is right where
-        there are many ties, and the curvature's where somebody has won everything and all resamples say the same."""
-        return max(float((self.draws @ weights).std()), math.sqrt(max(0.0, self.dispersion * self.curvature(weights))))
-
-    def curvature(self, weights: "numpy.ndarray") -> float:
-        """The variance of a weighted sum by the curvature of the likelihood alone."""
-        return float(weights @ self.covariance @ weights)
-
-    def span(self, weights: "numpy.ndarray", middle: float = 0.0) -> Span:
-        """A weighted sum in points with its interval, around ``middle``."""
-        value, reach = middle + POINTS * float(weights @ self.values), POINTS * Z * self.error(weights)
-        return Span(value, value - reach, value + reach)
-
-    def contrast(self, one: str, other: str | None) -> "numpy.ndarray":
-        """The weights of the difference between two models, or between one and the mean."""
-        import numpy as np
-
-        weights = np.zeros(len(self.values))
-        weights[self.names.index(one)] += 1
-        if other is None:
-            weights[: len(self.names)] -= 1 / len(self.names)
-        else:
-            weights[self.names.index(other)] -= 1
-        return weights
-
-
-def fit(battles: Sequence[Battle], prior: float = PRIOR, style: bool = False, draws: int = DRAWS) -> Fit:
-    """The most likely ratings, and those of as many resamples of the votes as there are ``draws``."""
-    import numpy as np
-
-    names = tuple(sorted({name for battle in battles for name in (battle.first, battle.second)}))
-    told = sorted(Counter((b.first, b.second, b.score, b.style if style else ()) for b in battles).items())
-    rows = np.zeros((len(told), len(names) + len(STYLE) * style))
-    for row, ((first, second, _, looks), _) in zip(rows, told, strict=True):
-        row[names.index(first)], row[names.index(second)] = 1, -1
-        row[len(names) :] = looks
-    scores, counts = np.array([score for (_, _, score, _), _ in told]), np.array([float(count) for _, count in told])
-    values, curvature = _newton(rows, scores, counts[None], prior)
-    resampled = np.random.default_rng(SEED).multinomial(len(battles), counts / counts.sum(), size=draws).astype(float)
-    drawn, _ = _newton(rows, scores, resampled, prior)
-    chances = 1 / (1 + np.exp(-rows @ values[0]))
-    ties = counts[scores == 0.5].sum() / (len(battles) + 2)
-    spread = float((counts * chances * (1 - chances)).sum() / len(battles))
-    dispersion = max(1 / (len(battles) + 2), 1 - ties / (4 * spread))
-    return Fit(names, values[0], np.linalg.pinv(curvature[0]), drawn, dispersion)
-
-
-def _newton(
-    rows: "numpy.ndarray", scores: "numpy.ndarray", counts: "numpy.ndarray", prior: float
-) -> tuple["numpy.ndarray", "numpy.ndarray"]:
-    """The values (draws, columns) that make ``scores`` of ``rows`` most likely, for each draw of their ``counts`` (draws, rows),
-    and the curvature (draws, columns, columns) there. Ratings are told from differences, so their sum is held at 0."""
-    import numpy as np
-
-    columns = rows.shape[1]
-    values, held = np.zeros((len(counts), columns)), np.full((columns, columns), 1e-9) + np.eye(columns) * 1e-9
-    for _ in range(STEPS):
-        chances = 1 / (1 + np.exp(-values @ rows.T))
-        slope = (counts * (scores - chances)) @ rows - prior * values
-        step = np.linalg.solve(_curvature(rows, counts * chances * (1 - chances), prior) + held, slope[..., None])[..., 0]
-        values += np.clip(step, -LONGEST, LONGEST)
-        if np.abs(step).max() < CLOSE:
-            break
-    chances = 1 / (1 + np.exp(-values @ rows.T))
-    return values, _curvature(rows, counts * chances * (1 - chances), prior)
-
-
-def _curvature(rows: "numpy.ndarray", weights: "numpy.ndarray", prior: float) -> "numpy.ndarray":
-    import numpy as np
-
-    return np.einsum("bn,ni,nj->bij", weights, rows, rows, optimize=True) + np.eye(rows.shape[1]) * prior
+    left_out: int
 
 
 def rank(battles: Sequence[Battle], anchor: str | None = None, *, prior: float = PRIOR, style: bool = False) -> Ranking:
-    """Rank the models of some battles; ``anchor`` has MIDDLE points, without one their mean has.
+    """Rank the models of some battles; ``anchor`` has MIDDLE points, without one the mean of each group has.
 
-    BadInput where there are no battles, the anchor is in none, or a rating would be infinite since there is no ``prior``.
+    Under control for ``style`` battles whose texts are not known are left out. BadInput where there are no battles, none is left,
+    the anchor is in none, or a rating would be infinite since there is no ``prior``.
     """
-    import numpy as np
-
     if not battles:
         raise BadInput("There is nothing to rank yet: no vote is between answers of two models.")
-    groups, one_sided = _groups(battles), _one_sided(battles)
+    counted = [battle for battle in battles if not style or battle.style is not None]
+    if not counted:
+        raise BadInput("Of no vote the texts are known, so there is no style to control for. Rank without style control.")
+    groups, one_sided = _groups(counted), _one_sided(counted)
     if prior == 0 and (one_sided or len(groups) > 1):
-        who = ", ".join(one_sided) or ", ".join(group[0] for group in groups)
-        raise BadInput(f"Without a prior the distance of {who} is infinite or cannot be told. Rank with a prior.")
-    fitted = fit(battles, prior, style)
-    if anchor is not None and anchor not in fitted.names:
-        raise BadInput(f"{anchor} has no votes yet, so it cannot be the anchor. Choose one of {', '.join(fitted.names)}.")
+        who = sorted({n for each in one_sided for n in (*each.winners, *each.losers)}) or [group[0] for group in groups]
+        raise BadInput(f"Without a prior the distance of {', '.join(who)} is infinite or cannot be told. Rank with a prior.")
+    names = sorted(name for group in groups for name in group)
+    if anchor is not None and anchor not in names:
+        raise BadInput(f"{anchor} has no votes yet, so it cannot be the anchor. Choose one of {', '.join(names)}.")
+    fitted, votes = fit(counted, prior, style), acts(counted)
+    differences = _differences(fitted, counted, groups, votes)
+    standings = []
+    for number, group in enumerate(groups, 1):
+        middle = (anchor,) if anchor in group else group
+        found = [
+            Standing(
+                name, fitted.span(fitted.contrast(name, *middle), MIDDLE),
+                1 + sum(differences[other, name].points.low > 0 for other in group if other != name), *_record(name, counted), number,
+            )
+            for name in group
+        ]  # fmt: skip
+        standings += sorted(found, key=lambda standing: -standing.rating.value)
+    return Ranking(
+        tuple(standings), differences, groups, anchor, one_sided, _worth(fitted, counted) if style else None, fitted.confounded(),
+        votes, len(counted), len(battles) - len(counted),
+    )  # fmt: skip
+
+
+def _differences(
+    fitted: Fit, battles: Sequence[Battle], groups: Sequence[Sequence[str]], votes: int
+) -> dict[tuple[str, str], Difference]:
+    """Of each model to each other, in the order of their names."""
     met = Counter(frozenset((battle.first, battle.second)) for battle in battles)
-    differences = {}
+    group = {name: number for number, members in enumerate(groups) for name in members}
+    spans, lost = {}, bool(fitted.confounded())
     for one in fitted.names:
         for other in fitted.names:
-            if one != other:
-                points = fitted.span(fitted.contrast(one, other))
-                differences[one, other] = Difference(points, met[frozenset((one, other))], _more(points, len(battles)))
-    standings = [
-        Standing(
-            name, fitted.span(fitted.contrast(name, anchor), MIDDLE),
-            1 + sum(differences[other, name].points.low > 0 for other in fitted.names if other != name), *_record(name, battles),
-        )
-        for name in fitted.names
-    ]  # fmt: skip
-    looks = [
-        (what, fitted.span(np.eye(len(fitted.values))[len(fitted.names) + i] * TWICE)) for i, what in enumerate(STYLE * style)
-    ]
-    standings.sort(key=lambda standing: -standing.rating.value)
-    return Ranking(tuple(standings), differences, groups, one_sided, tuple(looks), len(battles))
+            if one < other:
+                span = fitted.span(fitted.contrast(one, other)) if group[one] == group[other] else UNKNOWN
+                spans[one, other], spans[other, one] = span, Span(0.0 - span.value, -span.high, -span.low)
+    return {
+        pair: Difference(spans[pair], met[frozenset(pair)], None if lost else _more(spans[pair], votes)) for pair in sorted(spans)
+    }  # fmt: skip
+
+
+def _worth(fitted: Fit, battles: Iterable[Battle]) -> tuple[tuple[str, Span], ...]:
+    """What twice as much of each part of style is worth, of those in which any answers differ."""
+    import numpy as np
+
+    differ = {i for battle in battles for i, value in enumerate(battle.style or ()) if value}
+    return tuple(
+        (what, fitted.span(np.eye(len(fitted.values))[len(fitted.names) + i] * TWICE))
+        for i, what in enumerate(STYLE)
+        if i in differ
+    )
 
 
 def _more(points: Span, votes: int) -> int | None:
     """An interval becomes narrower with the root of the number of votes."""
     reach = points.high - points.value
-    if points.decided or abs(points.value) < LEAST:
+    if points.decided or abs(points.value) < LEAST or math.isinf(reach):
         return None
     return max(1, math.ceil(votes * ((reach / points.value) ** 2 - 1)))
 
@@ -248,14 +171,22 @@ def _groups(battles: Iterable[Battle]) -> tuple[tuple[str, ...], ...]:
     return tuple(sorted(found, key=lambda members: (-len(members), members)))
 
 
-def _one_sided(battles: Iterable[Battle]) -> tuple[str, ...]:
-    """Models that won, or lost, every battle, and those that did so as a set: the graph of who beat whom cannot be walked both ways."""
+def _one_sided(battles: Iterable[Battle]) -> tuple[Sweep, ...]:
+    """Who has won all against whom, the strongest first: the graph of who beat whom falls into parts that can be walked both ways,
+    and each part that has won all against models of others is told once."""
     beats: dict[str, set[str]] = defaultdict(set)
     for battle in battles:
         beats[battle.first] |= {battle.second} if battle.score > 0 else set()
         beats[battle.second] |= {battle.first} if battle.score < 1 else set()
-    reached = {name: _reach(name, beats) for name in beats}
-    return tuple(sorted(n for n in beats if any((n in reached[other]) != (other in reached[n]) for other in beats if other != n)))
+    reached = {name: _reach(name, beats) | {name} for name in beats}
+    found = {}
+    for name in sorted(beats, key=lambda name: (-len(reached[name]), name)):
+        part = [other for other in sorted(reached[name]) if name in reached[other]]
+        winners = tuple(one for one in part if beats[one].difference(part))
+        losers = set[str]().union(*(beats[one] for one in part)).difference(part)
+        if losers:
+            found[winners] = Sweep(winners, tuple(sorted(losers)))
+    return tuple(found.values())
 
 
 def _reach(begin: str, beats: Mapping[str, set[str]]) -> set[str]:
@@ -271,19 +202,70 @@ def sentences(found: Ranking) -> list[str]:
     """What a ranking rests on and does not tell, in sentences."""
     said = []
     if len(found.groups) > 1:
-        groups = "; ".join(", ".join(group) for group in found.groups)
-        said.append(f"These never met, not even through others, so nothing is known of one against the other: {groups}.")
-    if found.one_sided:
+        groups = "; ".join(f"group {number}: {_some(group)}" for number, group in enumerate(found.groups, 1))
         said.append(
-            f"{', '.join(found.one_sided)}: one side has won every battle, so how far apart they are is not told by the votes."
+            "These never met, not even through others, so nothing is known of one against the other, and ratings and ranks compare "
+            f"inside a group only: {groups}."
         )
-    for (one, other), difference in found.differences.items():
-        if one < other and difference.more is not None:
-            said.append(f"{one} against {other} is open; about {difference.more:,} more votes as they come now would decide it.")
-    for what, span in found.style:
+        if found.anchor is not None:
+            said.append(f"The anchor {found.anchor} holds for its own group; of any other the mean has {MIDDLE:.0f} points.")
+    for each in found.one_sided[:TOLD]:
+        won = len(each.winners) <= len(each.losers)
+        one, other = (each.winners, each.losers) if won else (each.losers, each.winners)
+        has = "has" if len(one) == 1 else "have"
+        said.append(
+            f"{_some(one)} {has} {'won' if won else 'lost'} every battle against {_some(other)}, so how far apart they are is not told "
+            "by the votes."
+        )
+    if len(found.one_sided) > TOLD:
+        said.append(f"Likewise {len(found.one_sided) - TOLD} more have won every battle against some.")
+    return said + (_on_style(found, found.style) if found.style is not None else [])
+
+
+def _on_style(found: Ranking, style: Sequence[tuple[str, Span]]) -> list[str]:
+    said = []
+    if found.left_out:
+        said.append(
+            f"Control for style leaves out {found.left_out:,} of {found.left_out + found.battles:,} battles, since their texts are not "
+            "known."
+        )
+    for what, span in style:
         value, low, high = (f"{round(each):+d}" for each in (span.value, span.low, span.high))  # whole numbers know no -0
         said.append(f"Twice the {what} is worth {value} points ({low} to {high}).")
+    same = [what for what in STYLE if what not in dict(style)]
+    if same:
+        said.append(f"No answers differ in {', '.join(same)}, so what that is worth is not told.")
+    if found.confounded:
+        said.append(
+            f"How much of {', '.join(found.confounded)} an answer has follows from who wrote it, so what the looks are worth and who "
+            "is better can hardly be told apart. Get answers of each model that look in more than one way."
+        )
     return said
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first NAMED, with how many more there are."""
+    more = len(names) - NAMED
+    return ", ".join(names) if more <= 1 else f"{', '.join(names[:NAMED])} and {more} more"
+
+
+def ahead(found: Ranking) -> dict[str, str]:
+    """How each model stands to the next one of its group, and how many more votes would decide that; nothing for the last."""
+    told = {}
+    for standing, below in zip(found.standings, (*found.standings[1:], None), strict=True):
+        if below is None or below.group != standing.group:
+            told[standing.name] = ""
+            continue
+        difference = found.differences[standing.name, below.name]
+        if difference.points.decided:
+            told[standing.name] = "surely ahead"
+        elif found.confounded:
+            told[standing.name] = "not told"
+        elif difference.more is None:
+            told[standing.name] = "even"
+        else:
+            told[standing.name] = f"open, about {difference.more:,} more votes"
+    return told
 
 
 def wins(battles: Iterable[Battle]) -> dict[tuple[str, str], tuple[float, int]]:

@@ -119,7 +119,7 @@ def test_a_blind_vote_reveals_and_moves_the_ranking(app: App, open_tab: Callable
     expect(tab.get_by_text("1 vote. Bradley-Terry")).to_be_visible(timeout=20_000)
     best = ranking.rank(battles).standings[0]
     assert best.name == left and best.rating.value > 1000
-    expect(tab.get_by_text("one side has won every battle")).to_be_visible()
+    expect(tab.get_by_text("has won every battle against")).to_be_visible()
 
 
 class Beacon(BaseHTTPRequestHandler):

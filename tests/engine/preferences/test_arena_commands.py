@@ -31,16 +31,28 @@ def run(home: Home, printed: pytest.CaptureFixture[str], *words: str) -> tuple[i
 def test_a_file_of_battles_is_ranked_with_what_it_does_not_tell(
     pocket: Home, capsys: pytest.CaptureFixture[str], battles: Path
 ) -> None:
-    code, out, _ = run(pocket, capsys, "rank", str(battles), "--anchor", "a", "--elo", "--style")
+    code, out, _ = run(pocket, capsys, "rank", str(battles), "--anchor", "a", "--elo")
     assert code == 0
     lines = [line.split() for line in out.splitlines()]
-    assert lines[1][-1] == "b" and lines[1][0] == "1" and any(line[-1:] == ["a"] and line[1] == "1000" for line in lines[1:5])
-    assert "never met, not even through others" in out and "a, b; c, d" in out
-    assert "c against d is open" not in out, "they are even, so there is nothing to decide"
-    assert "Elo of b" in out and "Twice the length" in out
+    assert lines[1] == "group 1, which met no other:".split() and lines[4] == "group 2, which met no other:".split()
+    assert (lines[2][0], lines[2][-1]) == ("1", "b") and (lines[3][1], lines[3][-1]) == ("1000", "a")
+    assert "surely ahead" in out.splitlines()[2], "14 of 16"
+    assert "never met, not even through others" in out and "group 1: a, b; group 2: c, d." in out
+    assert "The anchor a holds for its own group" in out
+    assert "even" in lines[5], "there is nothing to decide"
+    assert "Elo of b" in out
     _, out, _ = run(pocket, capsys, "rank", str(battles), "--json", "--labeller", "j1")
     told: Any = json.loads(out)
     assert told["battles"] == 8 and {each["name"] for each in told["standings"]} == {"a", "b"}
+    _, out, _ = run(pocket, capsys, "rank", str(battles), "--json")
+    told = json.loads(out)
+    points = {(each["one"], each["other"]): each["points"] for each in told["differences"]}
+    assert points["a", "c"] is None and points["b", "a"]["low"] > 0 and len(points) == 12
+    assert (told["votes"], told["groups"], {each["group"] for each in told["standings"]}) == (
+        20,
+        [["a", "b"], ["c", "d"]],
+        {1, 2},
+    )
     _, out, _ = run(pocket, capsys, "votes", str(battles))
     assert "b against a: 14 of 16 (88%)" in out and "c against d: 2 of 4 (50%)" in out
 
