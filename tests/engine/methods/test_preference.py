@@ -85,7 +85,7 @@ def test_no_row_of_kto_is_longer_than_max_length_not_even_a_prompt_with_another_
         return shown[-1]
 
     monkeypatch.setattr(preference_trainers.Kto, "_prepare_dataset", prepared)
-    long = {"prompt": "What is " + "1 plus " * 12 + "one?", "completion": "It is.", "label": True}
+    long = {"prompt": "What is " + "1 plus " * 6 + "one?", "completion": "It is.", "label": True}
     wordy = {"prompt": "What is one?", "completion": "It is " + "one " * 30 + ".", "label": False}
     asked, _ = small.training(
         "kto", base, tmp_path / "run", [long, wordy] * 8, "unpaired", steps=1, evaluations=0, max_length=48, loss=loss
@@ -97,8 +97,9 @@ def test_no_row_of_kto_is_longer_than_max_length_not_even_a_prompt_with_another_
         [len(p) + len(a) for p, a in zip(rows["prompt_ids"], rows[column], strict=True)]
         for column in ("completion_ids", "KL_completion_ids")
     )
-    assert max(own) == max(mismatched) == 48 and min(mismatched) > 0 and min(map(len, rows["KL_completion_ids"])) > 0
-    assert material.longest == 48
+    assert len(rows) == 16 and len(set(own)) == 2, "rows of both kinds are learnt from"
+    assert max(own) == max(mismatched) == 48 == material.longest
+    assert min(map(len, rows["KL_completion_ids"])) > 0
 
 
 def test_a_prompt_with_another_ones_answer_is_counted_in_what_kto_computes(base: Path, tmp_path: Path) -> None:
