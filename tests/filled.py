@@ -132,7 +132,7 @@ def train_run(home: Home, name: str, base: Model, data: Dataset, *, steps: int =
     claimed = runs.claim(home)
     assert claimed is not None and claimed.id == queued.id
     events.add(home, claimed.id, "phase", {"name": "training", "done": None})
-    events.add(home, claimed.id, "log", {"text": "16 rows at once, so that a step fits into memory"})
+    events.add(home, claimed.id, "log", {"text": "micro_batch: 16 rows at once, so that a step fits into memory"})
     values = [("planned_steps", 0, float(steps)), ("seconds_per_step", 1, 0.4)]
     for step in range(1, steps * 2 // 3 + 1):
         values.append(("loss", step, 1.1 + 3.2 * math.exp(-step / 25) + 0.05 * math.sin(step)))

@@ -52,7 +52,7 @@ def revisions(home: Home, feedback: Feedback, folder: Path, reporter: Reporter) 
     drawn = draw(home, feedback, 1, folder, reporter)
     if drawn is None:
         return None
-    rows, texts = drawn
+    rows, texts = drawn[0], drawn[1]["text"].to_list()
     client = Client(feedback.judge, LONGEST)
 
     def look(place: int) -> dict[str, Any]:

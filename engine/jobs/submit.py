@@ -49,7 +49,7 @@ def check(method: Method, dataset: Dataset, settings: Mapping[str, Any], start: 
         raise BadInput(
             f"max_length is {stored['max_length']:,}, and {start.name} takes {start.context:,} tokens. Set it to at most that."
         )
-    if start is not None and 0 < start.context <= stored.get("max_answer", 0):
+    if start is not None and "max_answer" in stored and 0 < start.context < stored["max_answer"] + rollouts.LEAST_PROMPT:
         raise BadInput(
             f"max_answer is {stored['max_answer']:,}, and {start.name} takes {start.context:,} tokens, the prompt among them. Lower it."
         )
@@ -90,11 +90,15 @@ def referred(home: Home, settings: Mapping[str, Any], name: str, refers: str) ->
 
 
 def fitting(method: Method, settings: Mapping[str, Any], start: Model | None) -> dict[str, Any]:
-    """The settings with ``max_length``, where it is at its default, at most what the model to start from takes."""
-    default = next(s.default for s in settings_of(method.settings) if s.name == "max_length")
-    if start is None or not 0 < start.context < default or settings.get("max_length", default) != default:
+    """The settings with ``max_length``, where it is at its default, at most what the model to start from takes; of prompts that it
+    answers itself, what leaves room for the answer."""
+    known = {s.name: s for s in settings_of(method.settings)}
+    default = known["max_length"].default
+    if start is None or not start.context or settings.get("max_length", default) != default:
         return dict(settings)
-    return {**settings, "max_length": start.context}
+    room = start.context - rollouts.longest_answer(known, settings)
+    most = room if room >= rollouts.LEAST_PROMPT else start.context  # where that is too little, the check says so
+    return {**settings, "max_length": most} if most < default else dict(settings)
 
 
 def checked(home: Home, method: Method, data: Dataset, settings: Mapping[str, Any], start: Model) -> dict[str, Any]:

@@ -96,14 +96,18 @@ def value_loss(values: Any, old: Any, returns: Any, mask: Any, clip: float) -> A
 
 @dataclass
 class KlControl:
-    """The coefficient of the KL penalty: fixed, or moved towards a target (Ziegler et al. 2019, section 2.2)."""
+    """The coefficient of the KL penalty: fixed, or moved towards a target, and above 0 for ever where it begins there.
+
+    Ziegler et al. 2019, section 2.2: e = clip(KL / target - 1, -0.2, 0.2), beta <- beta (1 + K e). As in their code, K is the
+    share of a horizon of answers that was seen; it is at most 1 here, so that no update changes the coefficient by more than a fifth.
+    """
 
     coefficient: float
     target: float = 0.0  # mean KL of an answer in nats; 0 keeps the coefficient
-    horizon: float = 10_000.0  # answers over which an error of 100 % changes the coefficient by e
+    horizon: float = 10_000.0  # answers over which the coefficient moves by a fifth at most
 
     def update(self, kl: float, answers: int) -> None:
-        """Take up the mean KL per answer seen over ``answers`` answers; an error counts for at most 20 %."""
+        """Take up the mean KL per answer seen over ``answers`` answers."""
         if self.target:
             error = max(-0.2, min(0.2, kl / self.target - 1))
-            self.coefficient *= 1 + error * answers / self.horizon
+            self.coefficient *= 1 + error * min(1.0, answers / self.horizon)

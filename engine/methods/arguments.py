@@ -55,6 +55,10 @@ class CommonSettings:
         """How many rows of how many tokens are computed in a pass over ``rows`` rows of the data, the longest of ``longest``."""
         return rows, longest
 
+    def replayed(self, rows: int) -> int:
+        """How many rows of other data are mixed in to a pass over ``rows`` rows."""
+        return 0
+
 
 @dataclass(frozen=True)
 class LoraSettings:
@@ -113,17 +117,29 @@ def rows_at_once(settings: Any, parameters: int, longest: int, memory: int) -> i
     Counted with activations of about 60 bytes per token and root of the number of weights.
     """
     fitting = int(memory * ACTIVATION_SHARE / (ACTIVATION_BYTES * longest * math.sqrt(max(parameters, 1))))
-    rows = settings.batch_size
-    possible = [n for n in range(settings.LEAST_ROWS, rows + 1) if rows % n == 0]
+    possible = _parts(settings.batch_size, settings.LEAST_ROWS)
     return max((n for n in possible if n <= (settings.micro_batch or fitting)), default=possible[0])
+
+
+def _parts(batch: int, least: int) -> list[int]:
+    """The micro-batches of at least so many rows that a batch can be divided into, the smallest first."""
+    return [n for n in range(least, batch + 1) if batch % n == 0]
+
+
+def fewer_at_once(batch: int, least: int, micro: int) -> int | None:
+    """The micro-batch to take where ``micro`` rows at once were too many: a quarter, or the next that divides the batch; None
+    where there is no smaller one."""
+    smaller = [n for n in _parts(batch, least) if n < micro]
+    return max((n for n in smaller if n <= micro // 4), default=smaller[0] if smaller else None)
 
 
 def plan(settings: Any, rows: int, parameters: int, dtype: str, device: Device, longest: int) -> Plan:
     """Steps, micro-batch, rate and precision for ``rows`` training rows (or blocks), the longest of ``longest`` tokens."""
     reasons = {}
     micro = rows_at_once(settings, parameters, longest, device.memory)
-    if micro < settings.batch_size:
-        reasons["micro_batch"] = f"{micro} rows at once, so that a step fits into memory"
+    reasons["micro_batch"] = f"{micro} rows at once" + (
+        ", so that a step fits into memory" if micro < settings.batch_size else ""
+    )
     rate = learning_rate(settings, parameters)
     if not settings.learning_rate:
         reasons["learning_rate"] = f"{rate:g}, from the model's {parameters / 1e6:.1f}M weights and {settings.tuning} tuning"

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from engine.errors import BadInput
 from engine.methods import preference, running
 from engine.methods.arguments import CommonSettings, LoraSettings
 from engine.methods.card import Card, arxiv
@@ -14,12 +15,13 @@ LOSSES = {
     "ipo": "Aims at a fixed margin (Azar et al. 2023): when few pairs are seen often and sigmoid overfits",
     "hinge": "Stops pushing a pair beyond its margin (Zhao et al. 2023): keeps closer to the start",
     "robust": "Expects a share of labels to be swapped (Chowdhury et al. 2024): noisy labels; set label_smoothing to that share",
-    "exo_pair": "Matches the preference's distribution (Ji et al. 2024): when the pairs come from this model; needs label_smoothing",
+    "exo_pair": "Matches the preference's distribution (Ji et al. 2024): when the pairs come from this model; set label_smoothing to 0.001, as there",
     "nca_pair": "Keeps the chosen answer likely (Chen et al. 2024): when sigmoid makes both answers less likely",
     "apo_zero": "Makes chosen more and rejected less likely (D'Oosterlinck et al. 2024): chosen better than the model's own answers",
     "apo_down": "Makes both less likely, rejected more so: when even the chosen answers are worse than the model's own",
     "sppo_hard": "Plays against itself towards a fixed gain (Wu et al. 2024): pairs sampled from this model",
 }
+SMOOTHED = ("robust", "exo_pair")  # the losses in which TRL uses label_smoothing
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,9 @@ class DpoSettings(LoraSettings, CommonSettings):
         group="Preference",
     )  # fmt: skip
     label_smoothing: float = setting(
-        0.0, "Share of labels taken to be swapped (robust), or smoothing (exo_pair)", low=0, high=0.49, group="Preference"
-    )
+        0.0, "For the losses robust and exo_pair alone: share of labels taken to be swapped (robust), or smoothing (exo_pair)",
+        low=0, high=0.49, group="Preference",
+    )  # fmt: skip
     sft_weight: float = setting(
         0.0,
         "Weight of the SFT loss on the chosen answers beside it; 1 keeps them likely (RPO)",
@@ -45,6 +48,17 @@ class DpoSettings(LoraSettings, CommonSettings):
         high=100,
         group="Preference",
     )
+
+    def __post_init__(self) -> None:
+        if self.loss == "exo_pair" and not self.label_smoothing:
+            raise BadInput(
+                "loss is exo_pair, which takes the logarithm of label_smoothing, and that is 0. Set it above 0; its authors take 0.001."
+            )
+        if self.label_smoothing and self.loss not in SMOOTHED:
+            raise BadInput(
+                f"label_smoothing is {self.label_smoothing:g}, and the loss {self.loss} does nothing with it. "
+                f"Set it to 0, or loss to {' or '.join(SMOOTHED)}."
+            )
 
     def computed(self, rows: int, longest: int) -> tuple[int, int]:
         """Both answers of a pair are computed."""

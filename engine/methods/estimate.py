@@ -57,7 +57,8 @@ def estimate(home: Home, model: Model, method: str, settings: Any, rows: int, me
     weights = model.parameters + (base.parameters if base else 0)
     here = machine.look(home)
     held = held_out(settings, rows)
-    computed, length = settings.computed(rows - held, min(longest, settings.max_length))
+    learnt = rows - held
+    computed, length = settings.computed(learnt + settings.replayed(learnt), min(longest, settings.max_length))
     micro = rows_at_once(settings, weights, length, here.memory)
     memory = training_bytes(weights, settings.tuning, micro * length)
     steps = optimizer_steps(settings, computed)

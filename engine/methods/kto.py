@@ -78,6 +78,7 @@ def train(training: Training) -> Trained:
         eval_dataset=material.held_out,
         processing_class=material.tokenizer,
         peft_config=ready.lora,
+        limit=settings.max_length,
         **running.watched(training, material.prompts),
     )
     return running.carry_out(training, trainer, {"weights": ready.weights})

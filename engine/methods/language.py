@@ -54,7 +54,7 @@ def blocks(training: Training) -> Material:
     """The documents of a ``text`` data set joined and cut into blocks of ``max_length``; the last, shorter one is kept.
 
     With a data set to replay, its blocks are mixed in until they are ``replay_share`` of all, and the share of it that is held
-    out measures what is forgotten.
+    out, at least one block, measures what is forgotten; a single block is replayed where any is, and the log says what that costs.
     """
     tokenizer, settings = loading.load_tokenizer(training.base), training.settings
     training.reporter.phase("tokenizing")
@@ -65,6 +65,8 @@ def blocks(training: Training) -> Material:
     if not settings.replay:
         return Material(arrow(rows, rows), arrow(out, out), tokenizer, [len(r) for r in rows], asked)
     again, old, _ = _cut(training, tokenizer, *training.library.data(settings.replay), MOST_OLD)
+    if not old:
+        training.reporter.log("The data to replay is a single block and none is held out, so what is forgotten is not measured.")
     order, turns = _mixed(training, len(rows), len(again))
     every = rows + again
     train = arrow(every, every).select(order)
@@ -77,7 +79,7 @@ def _mixed(training: Training, rows: int, again: int) -> tuple[list[int], int]:
     Each pass has other blocks to replay as long as there are any.
     """
     settings = training.settings
-    each = round(rows * settings.replay_share / (1 - settings.replay_share)) if again else 0
+    each = settings.replayed(rows) if again else 0
     turns = settings.steps * settings.batch_size / (rows + each) if settings.steps else settings.epochs
     turns = max(1, math.ceil(turns))
     wanted = each * turns
@@ -91,8 +93,9 @@ def _mixed(training: Training, rows: int, again: int) -> tuple[list[int], int]:
 def _cut(
     training: Training, tokenizer: Any, data: Path, shape: str, most: int | None = None
 ) -> tuple[list[Any], list[Any], list[str]]:
-    """Blocks to train on, blocks held out (at most ``most``), and the beginnings of the first documents, which are held out.
+    """Blocks to train on, blocks held out, and the beginnings of the first documents, which are held out.
 
+    With ``most``, of the data to replay, at least one block is held out and at most so many.
     A conversation is a document in the marks of the chat template. The document on which the held-out blocks end goes on in those to train on.
     """
     import numpy
@@ -111,6 +114,8 @@ def _cut(
     joined = numpy.concatenate(parts) if parts else numpy.zeros(0, numpy.int32)
     rows = [joined[i : i + settings.max_length] for i in range(0, len(joined), settings.max_length)]
     held = arguments.held_out(settings, len(rows))
+    if most and (len(rows) > 1 or not settings.replay_share):
+        held = max(1, held)
     return rows[held:], rows[:held][:most], [text[: len(text) // 2][:200] for text in texts[:SAMPLES]]
 
 

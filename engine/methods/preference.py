@@ -1,5 +1,6 @@
 """What methods that learn from judged answers have in common: pairs or single labelled answers become tokens."""
 
+import dataclasses
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -54,7 +55,15 @@ def labelled(training: Training) -> Judged:
         read, said = _answer(tokenizer, row, "completion", stop, training.settings.max_length)
         return {"prompt_ids": read, "completion_ids": said, "label": bool(row["label"])}
 
-    return _material(training, _rows(training, single=True), encode, "an answer is left")
+    found = _material(training, _rows(training, single=True), encode, "an answer is left")
+    return dataclasses.replace(found, longest=_longest_mismatched(found, training.settings.max_length))
+
+
+def _longest_mismatched(found: Judged, limit: int) -> int:
+    """The most tokens that a prompt can have with another one's answer, within ``limit``: KTO computes such rows too."""
+    sides = [side for side in (found.train, found.held_out) if side is not None]
+    prompt, answer = (max(len(ids) for side in sides for ids in side[column]) for column in ("prompt_ids", "completion_ids"))
+    return min(limit, prompt + answer)
 
 
 def _rows(training: Training, single: bool) -> list[dict[str, Any]]:
@@ -102,10 +111,20 @@ def _material(
     if not sides[0]:
         raise BadInput(f"In no row {wanted} within {limit} tokens. Raise max_length.")
     longest = max(sum(len(v) for k, v in row.items() if k.endswith("_ids")) for side in sides for row in side)
+    train, held_out = _with_margins(sides)
     return Judged(
-        Dataset.from_list(sides[0]), Dataset.from_list(sides[1]) if sides[1] else None, tokenizer, longest,
+        Dataset.from_list(train), Dataset.from_list(held_out) if held_out else None, tokenizer, longest,
         running.askable(training, (_prompt(tokenizer, prompt) for prompt in asked)),
     )  # fmt: skip
+
+
+def _with_margins(sides: tuple[list[dict[str, Any]], list[dict[str, Any]]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Both sides with a margin in every row where any row has one, of 0 where nothing is said: a data set has the columns of its
+    first row."""
+    train, held_out = sides
+    if not any("margin" in row for row in [*train, *held_out]):
+        return train, held_out
+    return [{"margin": 0.0} | row for row in train], [{"margin": 0.0} | row for row in held_out]
 
 
 def _split(rows: list[dict[str, Any]], share: float, seed: int) -> list[tuple[dict[str, Any], bool]]:

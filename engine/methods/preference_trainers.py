@@ -18,8 +18,12 @@ class Kto(Watched, KTOTrainer):
     """Answers as ``prompt_ids``, ``completion_ids`` and ``label``, in the order in which they are to be taken.
 
     The KL term is estimated from answers to other prompts: within each micro-batch every prompt gets the answer of the
-    one before it (Ethayarajh et al. 2024, section 4.1).
+    one before it (Ethayarajh et al. 2024, section 4.1), of which there is as much as ``limit`` tokens hold together.
     """
+
+    def __init__(self, *args: Any, limit: int, **kwargs: Any) -> None:
+        self.limit = limit
+        super().__init__(*args, **kwargs)
 
     def _prepare_dataset(self, dataset: Any, processing_class: Any, args: Any, dataset_name: str) -> Any:
         answers, size = dataset["completion_ids"], args.per_device_train_batch_size
@@ -29,7 +33,8 @@ class Kto(Watched, KTOTrainer):
             turned += [block[-1], *block[:-1]]
         if len(answers) % size == 1 and len(answers) > 1:
             turned[-1] = answers[-2]  # alone in its micro-batch, it would meet its own answer
-        return dataset.add_column("KL_completion_ids", turned)
+        rooms = [self.limit - len(prompt) for prompt in dataset["prompt_ids"]]  # at least 1: every row has some of its own answer
+        return dataset.add_column("KL_completion_ids", [ids[:room] for ids, room in zip(turned, rooms, strict=True)])
 
 
 class Reward(Watched, RewardTrainer):

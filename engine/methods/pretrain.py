@@ -23,7 +23,8 @@ class PretrainSettings(LoraSettings, CommonSettings):
     max_length: int = setting(512, "Tokens in a block", low=8, high=1_048_576)
     replay: str = setting(
         "",
-        "General text, or conversations for a model that has learnt to answer, to mix in against forgetting and to measure it",
+        "General text, or conversations for a model that has learnt to answer, to mix in against forgetting and to measure it: at "
+        "least a block of it is held out",
         group="Forgetting",
         refers="data:text|messages|prompt_completion",
     )
@@ -34,6 +35,10 @@ class PretrainSettings(LoraSettings, CommonSettings):
     compile: bool = setting(
         False, "Compile the layers first: needs a C++ compiler and a minute, then saves a quarter of the time"
     )
+
+    def replayed(self, rows: int) -> int:
+        """So many blocks that they are ``replay_share`` of all."""
+        return round(rows * self.replay_share / (1 - self.replay_share)) if self.replay else 0
 
 
 def train(training: Training) -> Trained:

@@ -155,7 +155,7 @@ class Ppo(Grpo):
         self.settings = settings
         self.far = False  # this batch of answers has moved the policy too far for another update
         super().__init__(*args, **kwargs)
-        # in a tenth of the run an error of 100 % changes the coefficient by e, so that a short run can reach its target too
+        # a tenth of the run can change the coefficient by a fifth, so that a short run can reach its target too
         answers = self.args.max_steps * settings.batch_size / settings.iterations
         self.kl = arithmetic.KlControl(settings.beta, settings.kl_target, min(10_000.0, answers / 10))
         self.add_callback(LeaveOut(self))

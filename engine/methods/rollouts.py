@@ -2,7 +2,7 @@
 
 import importlib.util
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -13,7 +13,7 @@ from engine.generation import batch, likelihood
 from engine.generation.answers import Sampling
 from engine.methods import loading, running
 from engine.methods.arguments import CommonSettings, LoraSettings, held_out
-from engine.methods.method import Training, setting
+from engine.methods.method import Setting, Training, setting
 from engine.methods.running import Prompt
 from engine.rewards import recipe, sources
 from engine.rewards.recipe import Part
@@ -24,6 +24,7 @@ from engine.tools.talk import Talk
 
 LOOKED_AT = 64  # held-out prompts that are answered at each evaluation
 JUDGED = 200  # held-out prompts on which the end is measured
+LEAST_PROMPT = 8  # tokens: a context that leaves less beside an answer cannot be asked in
 
 
 GENERATORS = {
@@ -117,7 +118,8 @@ class Asked:
 def asked(training: Training, tools: bool = True) -> Asked:
     """The rows of a ``prompt`` data set, where ``tools`` says so with tools that can be called.
 
-    Prompts longer than ``max_length`` are left out, and the log says how many.
+    Prompts longer than ``max_length`` are left out, and those that leave no room for a whole answer in the model's context; the log
+    says how many.
 
     BadInput when the reward cannot be read, reads a column that is not there, or when no prompt is left.
     """
@@ -131,25 +133,51 @@ def asked(training: Training, tools: bool = True) -> Asked:
     recipe.needs(parts, frame.columns)
     tokenizer = loading.load_tokenizer(training.base)
     training.reporter.phase("tokenizing")
-    rows, ids, called = [], [], False
+    room = _room(training)
+    rows, ids, called, cramped = [], [], False, 0
     for row in frame.iter_rows(named=True):
         row = shapes.restored(row, training.shape)
         row["prompt"] = [{"role": "user", "content": row["prompt"]}] if isinstance(row["prompt"], str) else row["prompt"]
         called = called or _called(row, tools)
         tokens = batch.encode(tokenizer, row["prompt"], row.get("tools"))
-        if len(tokens) <= settings.max_length:
+        if len(tokens) <= min(settings.max_length, room):
             rows.append(row)
             ids.append(tokens)
-    if len(rows) < len(frame):
-        training.reporter.log(f"{len(frame) - len(rows)} prompts are longer than {settings.max_length} tokens and are not asked.")
+        else:
+            cramped += len(tokens) <= settings.max_length
+    _tell_left_out(training, len(frame) - len(rows) - cramped, cramped)
     held = held_out(settings, len(rows))
     if len(rows) == held:
-        raise BadInput(f"No prompt has at most {settings.max_length} tokens. Raise max_length.")
+        raise BadInput(_none_left(settings, cramped, room))
     shown = (Prompt(str(row["prompt"][-1]["content"]), i) for row, i in zip(rows, ids, strict=True))
     train = Dataset.from_list([{"prompt": row["prompt"], "place": held + i} for i, row in enumerate(rows[held:])])
     return Asked(
         train, rows, rows[:held], ids, parts, tokenizer, max(map(len, ids)), running.askable(training, shown), called
     )  # fmt: skip
+
+
+def _room(training: Training) -> int:
+    """The longest prompt in tokens that leaves room for an answer of ``max_answer`` in the model's context."""
+    context = loading.context_of(loading.load_config(training.base).to_dict())
+    return context - training.settings.max_answer if context else training.settings.max_length
+
+
+def _tell_left_out(training: Training, longer: int, cramped: int) -> None:
+    settings = training.settings
+    if longer:
+        training.reporter.log(f"{longer} prompts are longer than {settings.max_length} tokens and are not asked.")
+    if cramped:
+        training.reporter.log(
+            f"{cramped} prompts leave no room for an answer of {settings.max_answer} tokens in what the model takes, and are not asked. "
+            "A lower max_answer leaves more."
+        )
+
+
+def _none_left(settings: Any, cramped: int, room: int) -> str:
+    """Why no prompt can be asked, and what to do."""
+    if not cramped:
+        return f"No prompt has at most {settings.max_length} tokens. Raise max_length."
+    return f"With max_answer {settings.max_answer} the model has room for prompts of {max(0, room)} tokens, and all are longer. Lower it."
 
 
 def _called(row: dict[str, Any], tools: bool) -> bool:
@@ -161,6 +189,17 @@ def _called(row: dict[str, Any], tools: bool) -> bool:
             "The prompts come with tools, which this method cannot run. Take GRPO or PPO, or leave out the column tools."
         )
     return bool(offered(row["tools"]))
+
+
+def longest_answer(known: Mapping[str, Setting], given: Mapping[str, Any]) -> int:
+    """The tokens of the longest answer that a method with these settings lets the model give; 0 where it gives none, or where what
+    was given is no such number."""
+    if "max_answer" not in known:
+        return 0
+    try:
+        return known["max_answer"].parse(given.get("max_answer", known["max_answer"].default))
+    except BadInput:
+        return 0
 
 
 def check_enough(settings: RolloutSettings, prompts: int) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.generation import batch
-from engine.generation.problems import is_out_of_memory
+from engine.generation.problems import TooLong, is_out_of_memory
 from engine.methods import arguments, loading, merging
 from engine.methods.method import Reporter, Trained, Training
 from storage import files
@@ -152,9 +152,13 @@ def carry_out(
 
 
 def _found(reporter: Reporter, measured: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
-    """What is measured of the trained weights, which are kept also where memory does not suffice to measure them."""
+    """What is measured of the trained weights, which are kept also where they cannot be measured for lack of memory, or because of a
+    prompt."""
     try:
         return measured()
+    except TooLong as problem:
+        reporter.log(f"The trained model could not be measured, so its summary lacks that; its weights are saved. {problem}")
+        return {}
     except Exception as problem:
         if not is_out_of_memory(problem):
             raise

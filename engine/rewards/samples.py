@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 FOLDER = "samples"  # in the run's folder, a file for each block of prompts
 BLOCK = 32  # prompts that are answered together, between two looks at whether a stop was asked for
 KEEPS = {
-    "all": "every answer, with its reward",
+    "all": "every answer that the model ended itself, with its reward",
     "best": "the best answer to each prompt, where its reward is above the least",
     "pairs": "the best and the worst answer to each prompt as a preference pair, the difference of rewards as its margin",
 }
@@ -110,8 +110,9 @@ def best(found: "polars.DataFrame", least: float) -> "polars.DataFrame":
 
 
 def figures(found: "polars.DataFrame") -> dict[str, Any]:
-    """How many answers to how many prompts, and what they are worth on average."""
-    seen: dict[str, Any] = {"sampled": len(found), "prompts": found["place"].n_unique()}
+    """How many answers to how many prompts, how many of them were cut off, and what they are worth on average."""
+    cut = len(found) - int(found["ended"].sum())
+    seen: dict[str, Any] = {"sampled": len(found), "prompts": found["place"].n_unique(), "cut_off": cut}
     worth = found["reward"].drop_nulls().to_list()
     return {**seen, "reward": statistics.fmean(worth)} if worth else seen
 
@@ -120,27 +121,33 @@ def rows(drawing: Drawing, found: "polars.DataFrame", keep: str, least: float) -
     """What of the answers becomes a data set, as ``keep`` says. RunFailed where nothing does."""
     import polars
 
-    said = [{"role": "assistant", "content": text} for text in found["text"]]
     if keep == "pairs":
         made = _pairs(drawing, found)
     else:
         # as data an answer that was cut off would teach to stop in mid-sentence
-        chosen = found if keep == "all" else best(found.filter(polars.col("ended")), least)
+        ended = found.filter(polars.col("ended"))
+        chosen = ended if keep == "all" else best(ended, least)
         made = [
             {**drawing.rows[row["place"]], "completion": [{"role": "assistant", "content": row["text"]}], **_worth(row)}
             for row in chosen.iter_rows(named=True)
         ]
     if not made:
-        why = (
-            "no two answers to a prompt differ in reward"
-            if keep == "pairs"
-            else f"none that the model ended itself is worth more than {least:g}"
-        )
-        raise RunFailed(
-            f"Of {len(said)} answers {why}. Draw more answers, or begin with a model that succeeds now and then.",
-            "nothing to learn",
-        )
+        raise RunFailed(f"Of {len(found)} answers {_missed(keep, least)}", "nothing to learn")
     return made
+
+
+def _missed(keep: str, least: float) -> str:
+    """Why nothing of the answers becomes data, and what to do."""
+    if keep == "all":
+        return (
+            "the model ended none itself, and as data they would teach to stop in mid-sentence. Allow longer ones (max_tokens)."
+        )
+    why = (
+        "no two answers to a prompt differ in reward"
+        if keep == "pairs"
+        else f"none that the model ended itself is worth more than {least:g}"
+    )
+    return f"{why}. Draw more answers, or begin with a model that succeeds now and then."
 
 
 def _worth(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,6 +27,16 @@ def count(number: float) -> str:
     return f"{number:,.0f}"
 
 
+def rounded(value: float, digits: int = 3) -> float:
+    """A figure to so many decimals; what comes to zero has no minus sign."""
+    return round(value, digits) + 0.0
+
+
+def figure(value: float, digits: int = 3) -> str:
+    """A figure with so many decimals, as in ``0.105``."""
+    return f"{rounded(value, digits):.{digits}f}"
+
+
 def short(number: float) -> str:
     """A large number in three digits, as in ``2.6M``."""
     value, unit = float(number), ""

@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
-from pages.parts import badges, command, curves, inert
+from pages.parts import badges, command, curves, inert, words
 from pages.runs import facts
 from pages.runs.facts import Facts
 from storage import events, runs
@@ -93,7 +93,7 @@ def outcome(home: Home, one: Facts) -> dict[str, Any]:
 
 
 def _rounded(value: float | None) -> float | None:
-    return round(value, 4) if value is not None else None
+    return words.rounded(value, 4) if value is not None else None
 
 
 def recipes(known: Sequence[Facts], only_differences: bool) -> pl.DataFrame | None:

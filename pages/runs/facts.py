@@ -1,14 +1,17 @@
 """What a run's page knows about it: its recipe in words, where it comes from, what came of it, and what to do after a failure."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.methods import METHODS
+from engine.methods import METHODS, arguments
 from engine.methods.method import Method, Setting, settings_of
 from pages.parts import words
 from storage import datasets, events, models, runs
 from storage.home import Home
 from storage.records import Checkpoint, Dataset, Model, Run
+
+AT_ONCE = re.compile(r"micro_batch: (\d+) rows")  # in a run's log
 
 
 @dataclass(frozen=True)
@@ -76,20 +79,19 @@ class Step:
     query: dict[str, str] = field(default_factory=dict)
 
 
-def next_step(run: Run, rate: float) -> Step | None:
-    """What to press after this failure. ``rate`` is the highest learning rate the run had."""
+def next_step(home: Home, run: Run) -> Step | None:
+    """What to press after this failure."""
     again = {"again": str(run.id)}
-    settings = run.request.get("settings", {})
-    batch = int(settings.get("micro_batch") or settings.get("batch_size") or 4)
     train, replay = "train", ":material/replay:"
     if run.status == "interrupted" or run.failure in ("killed", "lost", "unreachable"):
         return Step("resume", "Resume", ":material/play_arrow:")
     if run.kind != "train":
         return None
     if run.failure == "out of memory":
-        smaller = max(1, batch // 4)
-        return Step(train, f"Run again, {smaller} rows at once", replay, {**again, "set": f"micro_batch={smaller}"})
+        label, change = _with_less(home, run)
+        return Step(train, label, replay, again | ({"set": change} if change else {}))
     if run.failure == "not a number":
+        rate = max((value for _, value in events.curve(home, run.id, "learning_rate", 50) if value), default=0.0)
         lower = {"set": f"learning_rate={rate / 3:.2g}"} if rate else {}
         return Step(train, "Run again with a lower learning rate", replay, {**again, **lower})
     if run.failure == "bad reward":
@@ -101,3 +103,34 @@ def next_step(run: Run, rate: float) -> Step | None:
     if run.failure == "bug":
         return Step("runs", "Read the log", ":material/article:", {"run": str(run.id), "show": "Log"})
     return None
+
+
+def _with_less(home: Home, run: Run) -> tuple[str, str]:
+    """What takes less memory than a run did, as a button says it, and the setting to change: fewer rows at once than there were,
+    else shorter ones; none to change where the weights alone were too much."""
+    method = METHODS[run.request["method"]]
+    known = {setting.name: setting for setting in settings_of(method.settings)}
+    given = {name: setting.default for name, setting in known.items()} | run.request["settings"]
+    at_once = _rows_at_once(home, run, given["batch_size"])
+    if at_once is None:
+        full = given["tuning"] == "full" and not given.get("fresh")
+        return ("Run again with LoRA", "tuning=lora") if full else ("Run again with a smaller model", "")
+    fewer = arguments.fewer_at_once(given["batch_size"], method.settings.LEAST_ROWS, at_once)
+    if fewer is not None:
+        return f"Run again, {words.plural(fewer, 'row')} at once", f"micro_batch={fewer}"
+    longest = max((name for name in ("max_length", "max_answer") if name in known), key=lambda name: given[name])
+    half = given[longest] // 2
+    if half < (known[longest].low or 1):
+        return "Run again with a smaller model", ""
+    return f"Run again with {longest.replace('_', ' ')} {half:,}", f"{longest}={half}"
+
+
+def _rows_at_once(home: Home, run: Run, batch: int) -> int | None:
+    """How many rows the trainer computed at once, by what its newest go told; None where it ended before it had the weights."""
+    lines = [event.body["text"] for event in events.of_run(home, run.id, "log")]
+    told = [found for line in lines if (found := AT_ONCE.match(line))]
+    if told:
+        return int(told[-1][1])
+    return (
+        batch if any(line.startswith("device: ") for line in lines) else None
+    )  # runs of before told it of a divided batch alone

@@ -208,14 +208,18 @@ def line(home: Home, run: Run, names: Names) -> dict[str, Any]:
         "name": run.name,
         "open": f"{OPEN}{run.id}",
         "curve": points or None,
-        "loss": latest.get("loss", (0, None))[1],
-        "held_out": run.summary.get("held_out_loss", latest.get("eval_loss", (0, None))[1]),
+        "loss": _rounded(latest.get("loss", (0, None))[1]),
+        "held_out": _rounded(run.summary.get("held_out_loss", latest.get("eval_loss", (0, None))[1])),
         "at": words.moment(run.created_at),
         "took": facts.took(run),
         "data": names.data(run),
         "what": names.what(run),
         "model": names.model(run),
     }
+
+
+def _rounded(value: float | None) -> float | None:
+    return words.rounded(value) if value is not None else None
 
 
 def actions(picked: Sequence[Run]) -> None:

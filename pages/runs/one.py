@@ -8,7 +8,6 @@ from engine.jobs import health, submit
 from pages.parts import confirm, go, messages, queue
 from pages.runs import facts, outcome, progress, view
 from pages.runs.facts import Facts
-from storage import events
 from storage.home import Home
 from storage.records import LIVE, Run
 
@@ -141,8 +140,7 @@ def failure(home: Home, run: Run, now: health.RunView) -> None:
             icon=":material/help:",
         )
         return
-    rates = [value for _, value in events.curve(home, run.id, "learning_rate", 50) if value]
-    step = facts.next_step(run, max(rates, default=0.0))
+    step = facts.next_step(home, run)
     view.failure_card(run)
     elsewhere = step is not None and step.page != "resume"
     with st.container(horizontal=True):

@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.parts import charts
+from pages.parts import charts, words
 from storage.records import Run
 
 LONG = 10.0  # nats that a whole answer has moved, from which on the answers are worth a look
@@ -52,7 +52,7 @@ def trust(test: Mapping[str, Any], run_id: int) -> None:
             )
             st.metric("The longer answer is right", f"{test['longer']['value']:.1%}", border=True, help=share(test["longer"]))
             st.metric(
-                "Reward goes with length", f"{test['length']:+.2f}", border=True,
+                "Reward goes with length", f"{words.rounded(test['length'], 2):+.2f}", border=True,
                 help="Spearman's rank correlation of reward and tokens over all answers: near 0 is well",
             )  # fmt: skip
         bins = [(b["confidence"], b["right"]) for b in test["calibration"]]
@@ -64,17 +64,17 @@ def moved(found: Mapping[str, Any]) -> None:
     with st.grid(3, min_column_width=200, gap="small"):
         if "held_out_reward" in found:
             bounds = (
-                f"{found['held_out_reward_low']:.3f} to {found['held_out_reward_high']:.3f}, "
+                f"{words.figure(found['held_out_reward_low'])} to {words.figure(found['held_out_reward_high'])}, "
                 if "held_out_reward_low" in found
                 else ""
             )
             st.metric(
-                "Reward at the end", f"{found['held_out_reward']:.3f}", border=True,
+                "Reward at the end", words.figure(found["held_out_reward"]), border=True,
                 help=f"{bounds}greedy answers to {found['held_out_prompts']} held-out prompts when the training had ended; the figure above is "
                 "from the last evaluation, on fewer prompts",
             )  # fmt: skip
         st.metric(
-            "Moved from its start", f"{found['kl_answer'] + 0.0 if abs(found['kl_answer']) >= 0.05 else 0.0:.1f} nats", border=True,
+            "Moved from its start", f"{words.figure(found['kl_answer'], 1)} nats", border=True,
             help=f"KL divergence of a whole answer, standard error {found['kl_answer_error']:.2f}. Beyond {LONG:g} nats look at the "
             "samples: much reward far from the start is often a trick",
         )  # fmt: skip
@@ -84,7 +84,7 @@ def forgotten(found: Mapping[str, Any]) -> None:
     """Draw what continued pre-training has cost on the old text."""
     with st.grid(3, min_column_width=200, gap="small"):
         st.metric(
-            "Loss on the old text", f"{found['old_loss_after']:.3f}", f"{found['forgotten']:+.3f}", delta_color="inverse", border=True,
+            "Loss on the old text", words.figure(found["old_loss_after"]), f"{words.rounded(found['forgotten']):+.3f}", delta_color="inverse", border=True,
             help=f"Before the training it was {found['old_loss_before']:.3f}. A rise is what was forgotten; more replay lowers it",
         )  # fmt: skip
 
@@ -94,4 +94,8 @@ def sampled(found: Mapping[str, Any]) -> None:
     with st.grid(3, min_column_width=200, gap="small"):
         st.metric("Answers drawn", f"{found['sampled']:,}", border=True, help=f"To {found['prompts']:,} prompts")
         st.metric("Prompts with an answer to learn from", f"{found['kept']:,}", border=True)
-        st.metric("Reward of all, and of those kept", f"{found['reward']:.2f} → {found['reward_kept']:.2f}", border=True)
+        st.metric(
+            "Reward of all, and of those kept",
+            f"{words.figure(found['reward'], 2)} → {words.figure(found['reward_kept'], 2)}",
+            border=True,
+        )

@@ -114,7 +114,7 @@ def _figures(home: Home, now: RunView) -> None:
 
 def _figure(value: float | None, without: str) -> str:
     """A loss in words; a value that is not a number is stored as none."""
-    return f"{value:.3f}" if value is not None else without
+    return words.figure(value) if value is not None else without
 
 
 def curves_of(home: Home, now: RunView) -> None:

@@ -145,8 +145,11 @@ def fitted(of: Method, values: dict[str, Any], start: Model | None) -> dict[str,
     """The values as a run would have them: a default beyond what the model takes is lowered to that, and the page says so."""
     fitting = submit.fitting(of, values, start)
     if start is not None and fitting != values:
-        length = f"{fitting['max_length']:,}"
-        st.caption(f":material/info: {inert.plain(start.name)} takes {length} tokens, so max length is {length} here.")
+        among = ", the answer among them" if fitting["max_length"] < start.context else ""
+        st.caption(
+            f":material/info: {inert.plain(start.name)} takes {start.context:,} tokens{among}, so max length is "
+            f"{fitting['max_length']:,} here."
+        )
     return fitting
 
 

@@ -93,7 +93,10 @@ def example(method: Method, seen: Seen) -> None:
         "The first row as the model reads it" if len(seen.preview.examples) == 1 else "The first pair as the model reads it"
     )
     if seen.preview.template == "standard":
-        st.caption(":material/info: This tokenizer brings no chat template, so the standard one (ChatML) is used.")
+        st.caption(
+            ":material/info: This tokenizer brings no chat template, so the standard one is used: the role and a colon on a line, such "
+            "as `user:`, and the text on the next."
+        )
     for place, side in enumerate(seen.preview.examples):
         name = f"The {SIDES[place]} answer" if len(seen.preview.examples) > 1 else "The first row"
         if len(seen.preview.examples) > 1:
@@ -162,6 +165,8 @@ def steps_line(method: Method, values: Any, steps: int, rows: int) -> str:
     told = f"{steps:,} of {words.plural(values.batch_size, each)} each{answers}"
     if not values.steps:
         told += f": {'once' if values.epochs == 1 else f'{values.epochs:g} times'} over {words.plural(rows - held, what)}"
+        replayed = values.replayed(rows - held)
+        told += f" and {words.count(replayed)} to replay" if replayed else ""
     return told + (f"; {words.count(held)} held out" if held else "")
 
 

@@ -1,5 +1,6 @@
 """Runs: the list, one run and several, as they stand in the database; stop, resume, order."""
 
+import dataclasses
 import json
 from typing import Any
 
@@ -8,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from engine.errors import FAILURES
 from engine.jobs import chains
-from pages.runs import progress, view
+from pages.runs import facts, listing, progress, view
 from pages.runs.progress import Phase
 from storage import events, runs
 from storage.records import Event
@@ -134,6 +135,43 @@ def test_a_failed_run_says_why_and_leads_to_the_form_with_a_smaller_batch(full: 
     assert app.title[0].value == "Train"
     assert app.number_input(key="train_sft_micro_batch").value == 4
     assert app.number_input(key="train_sft_steps").value == 30
+
+
+@pytest.mark.parametrize(("method", "given", "told", "label", "change"), [
+    ("sft", {"micro_batch": 0, "batch_size": 64}, 2, "Run again, 1 row at once", "micro_batch=1"),
+    ("sft", {"micro_batch": 0, "batch_size": 64, "max_length": 512}, 1, "Run again with max length 256", "max_length=256"),
+    ("kto", {"batch_size": 16}, 2, "Run again with max length 256", "max_length=256"),
+    ("grpo", {"max_length": 64, "max_answer": 256}, 1, "Run again with max answer 128", "max_answer=128"),
+    ("sft", {"max_length": 8}, 1, "Run again with a smaller model", ""),
+    ("pretrain", {"tuning": "full"}, None, "Run again with LoRA", "tuning=lora"),
+    ("sft", {"tuning": "lora"}, None, "Run again with a smaller model", ""),
+])  # fmt: skip
+def test_what_is_tried_after_too_little_memory_takes_less_of_it(
+    method: str, given: dict[str, Any], told: int | None, label: str, change: str, full: dict[str, Any]
+) -> None:
+    home = full["home"]
+    request = {**runs.get(home, full["done"]).request, "method": method, "settings": given}  # type: ignore[union-attr]
+    run = runs.insert(home, kind="train", name="too-large", request=request, token=None)
+    if told:
+        events.add(home, run.id, "log", {"text": "device: CPU, 2 threads"})
+        events.add(home, run.id, "log", {"text": "micro_batch: 64 rows at once"})  # of an earlier go
+        events.add(home, run.id, "log", {"text": f"micro_batch: {told} rows at once, so that a step fits into memory"})
+    failed = dataclasses.replace(run, status="failed", failure="out of memory")
+    step = facts.next_step(home, failed)
+    assert step is not None and step.label == label
+    assert step.query == {"again": str(run.id)} | ({"set": change} if change else {})
+
+
+@pytest.mark.parametrize(("loss", "shown"), [(-1e-9, "0.000"), (-0.0004, "0.000"), (-0.0006, "-0.001"), (0.25, "0.250")])
+def test_a_figure_that_comes_to_zero_has_no_minus_sign(loss: float, shown: str, full: dict[str, Any]) -> None:
+    home, live = full["home"], full["live"]
+    events.add_metrics(home, live, [("loss", 201, loss), ("eval_loss", 201, loss)])
+    app = open_page("runs", run=str(live))
+    assert {m.label: m.value for m in app.metric}["Training loss"] == shown
+    run = runs.get(home, live)
+    assert run is not None
+    line = listing.line(home, run, listing.Names({}, {}))
+    assert f"{line['loss']:.3f}" == f"{line['held_out']:.3f}" == shown
 
 
 def test_a_loss_that_was_no_number_leads_to_a_lower_rate(full: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 import shlex
 from typing import Any
 
+import jinja2
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -10,10 +11,11 @@ from engine.__main__ import parser
 from engine.data import curate
 from engine.errors import NotFound, TryLater
 from engine.jobs import supervisor
-from engine.methods import METHODS
-from engine.methods.method import settings_of
+from engine.methods import METHODS, loading
+from engine.methods.method import parse_settings, settings_of
 from engine.samples import road
 from pages.parts import queue, session
+from pages.train import view
 from storage import db, models, runs
 from storage.home import Home
 from storage.records import Model
@@ -303,6 +305,38 @@ def test_a_default_longer_than_the_model_takes_is_lowered_and_the_page_says_so(f
     assert runs.page(home)[0].request["settings"]["max_length"] == 128
     app = open_page("train", data="support-questions", model="pocket")
     assert "so max length is" not in said(app)
+
+
+def test_prompts_leave_room_for_the_answer_in_what_the_model_takes_and_the_page_says_so(full: dict[str, Any]) -> None:
+    filled.model(full["home"], "narrow", context=128)
+    app = open_page("train", method="grpo", model="narrow")
+    assert "narrow takes 128 tokens, the answer among them, so max length is 64 here." in said(app)
+
+
+def test_the_standard_template_is_described_as_it_is() -> None:
+    def first_row() -> None:
+        from engine.generation.answers import Histogram, Preview
+        from engine.methods import METHODS
+        from pages.train import view
+        from pages.train.preview import Seen
+
+        seen = Seen(preview=Preview(Histogram((0, 1), (1,)), 0, 1, 1, 9, 9, [[("user:\nHi\n", False)]], "standard"))
+        view.example(METHODS["sft"], seen)
+
+    told = said(AppTest.from_function(first_row).run())
+    assert "the role and a colon on a line, such as `user:`" in told and "ChatML" not in told
+    assert (
+        jinja2.Template(loading.STANDARD_TEMPLATE.replace("{% generation %}", "").replace("{% endgeneration %}", "")).render(
+            messages=[{"role": "user", "content": "Hi"}]
+        )
+        == "user:\nHi\n"
+    )
+
+
+def test_blocks_that_are_replayed_are_told_with_the_steps(full: dict[str, Any]) -> None:
+    values = parse_settings(METHODS["pretrain"].settings, {"epochs": 3, "batch_size": 4, "replay": "#1", "replay_share": 0.5})
+    told = view.steps_line(METHODS["pretrain"], values, 144, 100)
+    assert told == "144 of 4 blocks each: 3 times over 95 blocks and 95 to replay; 5 held out"
 
 
 def test_the_steps_say_how_they_come_about(full: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """AI feedback: what a judge prefers becomes a preference data set, nothing is asked twice, nothing is guessed."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from engine.evaluation import feedback, journal
 from engine.evaluation.feedback import Feedback, Pair
 from engine.evaluation.judge import PRINCIPLES, Judge, Verdict
 from engine.generation.answers import Sampling
+from engine.rewards import samples
 from storage.home import Home
 from tests.engine.evaluation.served import says, served
 from tests.engine.methods.test_families import Silent
@@ -81,12 +83,31 @@ def test_a_stop_keeps_what_was_judged(pocket: Home, tmp_path: Path) -> None:
 
 def test_where_nothing_is_preferred_nothing_is_made(pocket: Home, tmp_path: Path) -> None:
     said = dict.fromkeys(range(len(GIVEN)), Verdict("tie", True, ("", "")))
-    with pytest.raises(RunFailed, match="prefers no answer in any of 8 pairs"):
+    with pytest.raises(RunFailed, match="prefers no answer that the model ended itself in any of 8 pairs"):
         feedback.freeze(pocket, asking(pocket, "http://x/v1"), GIVEN, said, "none", tmp_path)
     said[0] = Verdict(None, False, ("?", "?"))
     assert feedback.counts(GIVEN, said, 10) | {} == {
-        "prompts": 10, "alike": 2, "preferred": 0, "ties": 7, "disagreed": 0, "unread": 1, "prompt_version": "pairwise-1",
+        "prompts": 10, "alike": 2, "preferred": 0, "cut_off": 0, "ties": 7, "disagreed": 0, "unread": 1, "prompt_version": "pairwise-1",
     }  # fmt: skip
+
+
+def test_a_winner_that_was_cut_off_teaches_no_end_and_is_counted(pocket: Home, tmp_path: Path) -> None:
+    cut = [dataclasses.replace(pair, first_ended=i % 2 == 0, second_ended=i < 4) for i, pair in enumerate(GIVEN)]
+    said = {i: Verdict("first" if i < 6 else "second", True, ("a", "b")) for i in range(8)}
+    made = feedback.freeze(pocket, asking(pocket, "http://x/v1"), cut, said, "whole", tmp_path)
+    kept = [row["chosen"][0]["content"] for row in curate.rows(pocket, made)]
+    assert kept == [GIVEN[i].first for i in (0, 2, 4)], "of a loser the end may be missing"
+    found = feedback.counts(cut, said, 8)
+    assert (found["preferred"], found["cut_off"]) == (3, 5)
+
+
+def test_of_each_answer_it_is_known_whether_the_model_ended_it(pocket: Home, tmp_path: Path) -> None:
+    found = feedback.pairs(pocket, asking(pocket, "http://127.0.0.1:9/v1"), tmp_path, Silent())
+    drawn = samples.read(tmp_path)
+    ended = dict(zip(drawn["text"], drawn["ended"], strict=True))
+    assert found and len(set(ended.values())) == 2, "some answers end and others are cut"
+    for pair in found:
+        assert (pair.first_ended, pair.second_ended) == (ended[pair.first], ended[pair.second])
 
 
 def test_a_judge_that_is_not_there_is_unreachable_and_the_answers_are_kept(

@@ -255,6 +255,27 @@ def test_an_answer_longer_than_the_model_takes_is_refused(pocket: Home) -> None:
         submit.train(pocket, method="grpo", model="pocket", dataset="pocket-sums", settings={"max_answer": 100_000})
 
 
+def test_a_default_length_of_prompts_leaves_room_for_the_answer(base: Model, data: dict[str, Dataset]) -> None:
+    small = replace(base, context=128)
+
+    def length(**given: Any) -> int:
+        return submit.check(METHODS["grpo"], data["prompt"], {"batch_size": 8, **given}, small)["max_length"]
+
+    assert (length(), length(max_answer="100"), length(max_answer=100, max_length=128)) == (64, 28, 128)
+    assert submit.check(METHODS["rejection"], data["prompt"], {}, small)["max_length"] == 64
+    assert submit.check(METHODS["grpo"], data["prompt"], {"batch_size": 8}, base)["max_length"] == 512
+    with pytest.raises(BadInput, match="max_answer is 121, and pocket takes 128 tokens, the prompt among them"):
+        length(max_answer=121)
+
+
+def test_a_loss_whose_settings_do_not_fit_it_is_refused_before_it_is_queued(
+    home: Home, base: Model, data: dict[str, Dataset]
+) -> None:
+    with pytest.raises(BadInput, match="loss is exo_pair"):
+        train(home, base, data["preference"], "dpo", settings={"loss": "exo_pair"})
+    assert runs.page(home) == []
+
+
 def test_prompts_with_tools_are_refused_where_nothing_could_call_them(pocket: Home) -> None:
     with pytest.raises(BadInput, match="come with tools"):
         submit.train(pocket, method="rloo", model="pocket", dataset="pocket-tool-questions", settings={})

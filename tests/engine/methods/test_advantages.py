@@ -106,7 +106,7 @@ def test_values_that_are_the_returns_explain_all_of_them_and_a_constant_none() -
 
 
 def test_the_coefficient_moves_towards_its_target_a_little_at_a_time() -> None:
-    control = KlControl(0.1, target=5.0, horizon=1000)
+    control = KlControl(0.1, target=5.0, horizon=1000)  # as in Ziegler et al. 2019
     control.update(50.0, 100)
     assert control.coefficient == pytest.approx(0.1 * 1.02)  # an error of 900 % counts for 20 %
     control.update(0.0, 100)
@@ -114,3 +114,19 @@ def test_the_coefficient_moves_towards_its_target_a_little_at_a_time() -> None:
     fixed = KlControl(0.1)
     fixed.update(50.0, 100)
     assert fixed.coefficient == 0.1
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_coefficient_is_that_of_the_equation_and_stays_above_0_however_short_the_run(seed: int) -> None:
+    rng = numpy.random.default_rng(seed)
+    target, answers = rng.uniform(0.1, 10), int(rng.integers(1, 512))
+    horizon = answers * 10 ** rng.uniform(-3, 3)  # a run of a single batch of answers has a tenth of it as its horizon
+    control, wanted = KlControl(0.1, target, horizon), 0.1
+    for kl in rng.uniform(-1, 3, size=50) * target:
+        error = numpy.clip((kl - target) / target, -0.2, 0.2)
+        wanted *= 1 + error * numpy.minimum(1.0, answers / horizon)
+        before = control.coefficient
+        control.update(kl, answers)
+        assert control.coefficient == pytest.approx(wanted)
+        assert 0.8 - 1e-9 <= control.coefficient / before <= 1.2 + 1e-9
+    assert control.coefficient > 0

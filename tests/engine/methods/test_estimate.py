@@ -51,6 +51,14 @@ def test_steps_are_those_that_the_trainer_makes(home: Home) -> None:
     assert estimate.estimate(home, base, "sft", settings, 101, 20, 30).steps == 18  # 96 rows are 6 steps, three times
 
 
+def test_blocks_that_are_replayed_are_counted_as_the_trainer_counts_them(home: Home) -> None:
+    base = register(home, "base", 1_000_000)
+    given = {"epochs": 3, "batch_size": 4, "replay_share": 0.5}
+    for replay, steps in (("", 72), ("#1", 144)):  # 5 of 100 blocks are held out, 95 are learnt from and 95 replayed
+        settings = parse_settings(METHODS["pretrain"].settings, given | {"replay": replay})
+        assert estimate.estimate(home, base, "pretrain", settings, 100, 512, 512).steps == steps
+
+
 def test_what_is_computed_follows_from_the_method(home: Home) -> None:
     base = register(home, "base", 1_000_000)
     for name, steps, longest in (("grpo", 238, 94), ("ppo", 119, 94), ("rejection", 119, 30), ("dpo", 119, 60), ("kto", 119, 30)):

@@ -95,6 +95,25 @@ def test_replay_is_mixed_in_and_what_is_forgotten_is_measured(tmp_path: Path) ->
     assert forgotten[0.0] > 0.1 and forgotten[0.5] < forgotten[0.0] / 2
 
 
+@pytest.mark.parametrize(("blocks", "share", "held"), [(10, 0.5, 1), (10, 0.0, 1), (1, 0.5, 0), (1, 0.0, 1)])
+def test_of_data_to_replay_a_block_at_least_is_held_out_or_the_log_says_what_that_costs(
+    blocks: int, share: float, held: int, tmp_path: Path
+) -> None:
+    base = make(tmp_path / "base", "Llama")
+    polars.DataFrame([{"text": "a" * (32 * blocks - 1)}]).write_parquet(tmp_path / "old.parquet")
+    for evaluate_share in (0.0, 0.05):
+        asked, heard = small.training(
+            "pretrain", base, tmp_path / f"{evaluate_share}", [{"text": "b" * (32 * 20 - 1)}], "text", max_length=32, epochs=2,
+            steps=0, evaluate_share=evaluate_share, replay=str(tmp_path / "old.parquet"), replay_share=share,
+        )  # fmt: skip
+        found, learnt = language.blocks(asked), 20 if evaluate_share == 0 else 19
+        assert len(found.old) == held
+        assert any("what is forgotten is not measured" in line for line in heard.lines) == (held == 0)
+        left = blocks - held
+        assert any(f"are replayed of {left}." in line or f"each of {left} about" in line for line in heard.lines)
+        assert len(found.train) / found.passes == learnt + asked.settings.replayed(learnt), "what the estimate counts"
+
+
 def test_the_held_out_share_is_of_tokens_and_bounded_however_long_a_document_is(tmp_path: Path) -> None:
     base = make(tmp_path / "base", "Llama")
     books = [{"text": "What is one plus one? " * 1000} for _ in range(20)]

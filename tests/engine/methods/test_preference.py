@@ -9,7 +9,8 @@ import pytest
 
 from engine.data import tokens
 from engine.errors import BadInput
-from engine.methods import arguments, dpo, kto, loading
+from engine.methods import METHODS, arguments, dpo, kto, loading, preference, preference_trainers
+from engine.methods.method import parse_settings
 from engine.rewards import scoring
 from tests.engine.methods import small
 
@@ -34,7 +35,8 @@ def tuned(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("loss", list(dpo.LOSSES))
 def test_every_loss_learns_to_prefer_the_chosen_answers(loss: str, base: Path, tmp_path: Path) -> None:
-    _, heard = small.run("dpo", base, tmp_path / "run", PAIRS, "preference", loss=loss, label_smoothing=0.1, steps=15)
+    smoothing = 0.1 if loss in dpo.SMOOTHED else 0.0
+    _, heard = small.run("dpo", base, tmp_path / "run", PAIRS, "preference", loss=loss, label_smoothing=smoothing, steps=15)
     assert heard.values["reward_margin"][0] == pytest.approx(0, abs=1e-6)
     assert heard.values["reward_margin"][-1] > 0.01
 
@@ -69,6 +71,67 @@ def test_a_step_of_kto_never_computes_a_row_alone(base: Path, tmp_path: Path) ->
     assert arguments.rows_at_once(asked.settings, 10**6, 100, 10**9) == 3
     with pytest.raises(BadInput, match="batch_size takes"):
         small.training("kto", base, tmp_path / "other", LABELLED, "unpaired", batch_size=1)
+
+
+@pytest.mark.parametrize("loss", list(kto.LOSSES))
+def test_no_row_of_kto_is_longer_than_max_length_not_even_a_prompt_with_another_ones_answer(
+    loss: str, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[Any] = []
+    prepare = preference_trainers.Kto._prepare_dataset
+
+    def prepared(self: Any, *args: Any) -> Any:
+        shown.append(prepare(self, *args))
+        return shown[-1]
+
+    monkeypatch.setattr(preference_trainers.Kto, "_prepare_dataset", prepared)
+    long = {"prompt": "What is " + "1 plus " * 6 + "one?", "completion": "It is.", "label": True}
+    wordy = {"prompt": "What is one?", "completion": "It is " + "one " * 30 + ".", "label": False}
+    asked, _ = small.training(
+        "kto", base, tmp_path / "run", [long, wordy] * 8, "unpaired", steps=1, evaluations=0, max_length=48, loss=loss
+    )
+    material = preference.labelled(asked)
+    METHODS["kto"].train(asked)
+    (rows,) = shown
+    own, mismatched = (
+        [len(p) + len(a) for p, a in zip(rows["prompt_ids"], rows[column], strict=True)]
+        for column in ("completion_ids", "KL_completion_ids")
+    )
+    assert len(rows) == 16 and len(set(own)) == 2, "rows of both kinds are learnt from"
+    assert max(own) == max(mismatched) == 48 == material.longest
+    assert min(map(len, rows["KL_completion_ids"])) > 0
+
+
+def test_a_prompt_with_another_ones_answer_is_counted_in_what_kto_computes(base: Path, tmp_path: Path) -> None:
+    long = {"prompt": "What is " + "1 plus " * 6 + "one?", "completion": "It is.", "label": True}
+    wordy = {"prompt": "One?", "completion": "It is " + "one " * 12 + ".", "label": False}
+    asked, _ = small.training("kto", base, tmp_path / "run", [long, wordy] * 8, "unpaired", max_length=512)
+    material = preference.labelled(asked)
+    rows = list(material.train)
+    assert material.longest == max(len(r["prompt_ids"]) for r in rows) + max(len(r["completion_ids"]) for r in rows)
+    assert material.longest > max(len(r["prompt_ids"]) + len(r["completion_ids"]) for r in rows)
+
+
+@pytest.mark.parametrize(("given", "said"), [
+    ({"loss": "exo_pair"}, "logarithm of label_smoothing"),
+    ({"label_smoothing": 0.1}, "the loss sigmoid does nothing with it. Set it to 0, or loss to robust or exo_pair"),
+    ({"loss": "ipo", "label_smoothing": 0.1}, "the loss ipo does nothing with it"),
+])  # fmt: skip
+def test_smoothing_that_a_loss_lacks_or_would_not_use_is_refused(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(BadInput, match=said):
+        parse_settings(dpo.DpoSettings, given)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_pair_without_a_margin_has_one_of_zero_where_others_have_some(first: bool, base: Path, tmp_path: Path) -> None:
+    rows = [row | {"margin": 0.5 if (i % 2 == 0) == first else None} for i, row in enumerate(PAIRS[:8])]
+    asked, _ = small.training("reward", base, tmp_path / "run", rows, "preference", evaluate_share=0.25, steps=1)
+    material = preference.pairs(asked)
+    every = [*material.train["margin"], *material.held_out["margin"]]
+    assert sorted(every) == [0.0] * 4 + [0.5] * 4
+    METHODS["reward"].train(asked)
+    none, _ = small.training("reward", base, tmp_path / "other", PAIRS[:8], "preference")
+    assert "margin" not in preference.pairs(none).train.column_names
 
 
 def test_weights_of_zero_balance_good_and_bad_answers() -> None:

@@ -14,7 +14,8 @@ from safetensors.torch import load_file
 
 from engine.data import tokens
 from engine.errors import BadInput, RunFailed
-from engine.generation import likelihood
+from engine.generation import batch, likelihood
+from engine.generation.problems import TooLong
 from engine.methods import METHODS, loading, rejection, rollout_trainers, rollouts
 from engine.rewards import samples
 from engine.samples import pocket as lab
@@ -122,6 +123,49 @@ def test_what_cannot_work_is_refused_with_what_would(given: dict[str, Any], said
 def test_a_reward_that_reads_a_missing_column_is_refused(base: Path, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="reads the column 'check', and the data has only prompt"):
         small.run("grpo", base, tmp_path / "run", [{"prompt": "Say it."}] * 9, "prompt", **FAST)
+
+
+# 128 tokens is the context of the models here: the longest prompt with which an answer of so many still fits, one more, and all of it
+@pytest.mark.parametrize("method", ["grpo", "rejection"])
+def test_a_prompt_that_leaves_no_room_for_an_answer_is_not_asked(
+    method: str, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokenizer, room = loading.load_tokenizer(base), 128 - 6
+
+    def sized(count: int) -> dict[str, Any]:
+        prompt = "1" * (count - len(batch.encode(tokenizer, [{"role": "user", "content": ""}])))
+        assert len(batch.encode(tokenizer, [{"role": "user", "content": prompt}])) == count
+        return {"prompt": prompt, "check": CHECK}
+
+    seen: list[int] = []
+    forward = likelihood.log_likelihoods
+
+    def read(model: Any, prompts: Any, answers: Any, *args: Any) -> Any:
+        seen.extend(len(p) + len(a) for p, a in zip(prompts, answers, strict=True))
+        return forward(model, prompts, answers, *args)
+
+    monkeypatch.setattr(likelihood, "log_likelihoods", read)
+    rows = [*ROWS[:16], *([sized(room)] * 8), *([sized(room + 1)] * 8), *([sized(128)] * 8), *([sized(130)] * 4)]
+    given: dict[str, Any] = {
+        "max_answer": 6,
+        "batch_size": 8,
+        "steps": 1,
+        "evaluations": 0,
+        "evaluate_share": 0.3,
+        "max_length": 128,
+    }
+    trained, heard = small.run(method, base, tmp_path / "run", rows, "prompt", rewards="ended + contains(value='e')", **given)
+    assert "4 prompts are longer than 128 tokens and are not asked." in heard.lines
+    (said,) = (line for line in heard.lines if "leave no room" in line)
+    assert said.startswith("16 prompts leave no room for an answer of 6 tokens") and "max_answer" in said
+    assert (trained.folder / "model.safetensors").exists() or (trained.folder / "adapter_model.safetensors").exists()
+    assert trained.summary["held_out_prompts"] == 7 and room < max(seen) <= 128
+
+
+def test_where_an_answer_leaves_room_for_no_prompt_at_all_it_is_said(base: Path, tmp_path: Path) -> None:
+    asked, _ = small.training("grpo", base, tmp_path / "run", ROWS, "prompt", **{**FAST, "max_answer": 120})
+    with pytest.raises(BadInput, match="With max_answer 120 the model has room for prompts of 8 tokens, and all are longer"):
+        rollouts.asked(asked)
 
 
 def test_rejection_sampling_learns_from_its_best_answers_and_keeps_them_all(base: Path, tmp_path: Path) -> None:
@@ -258,12 +302,16 @@ def test_likelihoods_are_the_same_however_few_logits_are_held_at_once(base: Path
     assert likelihood.log_likelihoods(model, prompts, answers) == pytest.approx(whole, abs=1e-4)
 
 
-def test_weights_are_kept_where_there_is_no_memory_to_measure_them(
-    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("problem", [
+    RuntimeError("CUDA out of memory. Tried to allocate 5.00 GiB"), TooLong("Prompt 3 has 128 tokens, and the model takes 128."),
+])  # fmt: skip
+def test_weights_are_kept_where_they_cannot_be_measured_for_lack_of_memory_or_because_of_a_prompt(
+    problem: Exception, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: Any) -> Any:
-        raise RuntimeError("CUDA out of memory. Tried to allocate 5.00 GiB")
+    def failed(*_: Any) -> Any:
+        raise problem
 
-    monkeypatch.setattr(rollouts, "measured", full)
-    trained, _ = small.run("rloo", base, tmp_path / "run", ROWS, "prompt", **{**FAST, "steps": 1})
+    monkeypatch.setattr(rollouts, "measured", failed)
+    trained, heard = small.run("rloo", base, tmp_path / "run", ROWS, "prompt", **{**FAST, "steps": 1})
     assert (trained.folder / "adapter_model.safetensors").exists() and "kl_answer" not in trained.summary
+    assert any("its weights are saved" in line for line in heard.lines)

@@ -6,7 +6,7 @@ import pytest
 
 from engine.errors import BadInput
 from engine.methods import METHODS
-from engine.methods.arguments import auto_learning_rate, plan
+from engine.methods.arguments import auto_learning_rate, fewer_at_once, plan
 from engine.methods.loading import Device
 from engine.methods.method import Method, parse_settings, settings_of
 from engine.methods.sft import SftSettings
@@ -61,3 +61,13 @@ def test_a_batch_that_does_not_fit_the_memory_is_accumulated_without_changing_it
     chosen = plan(settings, 100, 10**8, "auto", small, longest=512)
     assert chosen.micro_batch * chosen.accumulation == 24 and chosen.micro_batch < 24
     assert plan(settings, 100, 10**6, "auto", CPU, longest=64).micro_batch == 24
+
+
+def test_what_is_tried_after_too_many_rows_at_once_are_a_quarter_or_the_next_that_divide_the_batch() -> None:
+    assert [fewer_at_once(16, 1, micro) for micro in (16, 8, 4, 2, 1)] == [4, 2, 1, 1, None]
+    assert fewer_at_once(9, 2, 9) == 3 and fewer_at_once(9, 2, 3) is None and fewer_at_once(16, 2, 2) is None
+
+
+def test_a_run_tells_how_many_rows_it_computes_at_once_also_where_that_is_the_whole_batch() -> None:
+    settings = parse_settings(SftSettings, {"batch_size": 24})
+    assert plan(settings, 100, 10**6, "auto", CPU, longest=64).reasons["micro_batch"] == "24 rows at once"

@@ -58,7 +58,7 @@ def test_every_answer_is_kept_with_its_reward_and_each_part_of_it(asked: list[in
     assert len(found) == 240 and asked == [96, 96, 48]
     assert found["reward"].to_list()[:3] == [1.5, 0.5, 0.0], "the best answer of a prompt comes first"
     assert found["reward_part_number(value=2)"].to_list()[:3] == [1.0, 0.0, 0.0]
-    assert samples.figures(found) == {"sampled": 240, "prompts": 80, "reward": pytest.approx(2 / 3)}
+    assert samples.figures(found) == {"sampled": 240, "prompts": 80, "cut_off": 80, "reward": pytest.approx(2 / 3)}
 
 
 def test_what_was_drawn_before_a_stop_is_not_drawn_again(asked: list[int], tmp_path: Path) -> None:
@@ -73,7 +73,10 @@ def test_what_was_drawn_before_a_stop_is_not_drawn_again(asked: list[int], tmp_p
 def test_an_answer_that_was_cut_off_is_nothing_to_learn_from(asked: list[int], tmp_path: Path) -> None:
     drawing, found = drawn(tmp_path)
     cut = found.with_columns(ended=polars.col("text") != "It is 2.")  # the best ones
-    assert {row["completion"][0]["content"] for row in samples.rows(drawing, cut, "best", -1.0)}.isdisjoint({"It is 2."})
+    for keep in ("all", "best"):
+        assert {row["completion"][0]["content"] for row in samples.rows(drawing, cut, keep, -1.0)}.isdisjoint({"It is 2."})
+    with pytest.raises(RunFailed, match="Of 240 answers the model ended none itself.*max_tokens"):
+        samples.rows(drawing, found.with_columns(ended=polars.lit(False)), "all", 0.0)
     chosen = {
         row["chosen"][0]["content"]
         for row in samples.rows(drawing, cut.with_columns(reward=polars.col("text").str.slice(6, 1).cast(float)), "pairs", 0.0)
@@ -84,7 +87,7 @@ def test_an_answer_that_was_cut_off_is_nothing_to_learn_from(asked: list[int], t
 def test_the_best_answers_or_pairs_or_all_become_data(asked: list[int], tmp_path: Path) -> None:
     drawing, found = drawn(tmp_path)
     every, best, pairs = (samples.rows(drawing, found, keep, 0.0) for keep in samples.KEEPS)
-    assert (len(every), len(best), len(pairs)) == (240, 80, 80)
+    assert (len(every), len(best), len(pairs)) == (160, 80, 80)
     assert best[1] == {**ROWS[1], "completion": [{"role": "assistant", "content": "It is 2."}], "reward": 1.5}
     assert pairs[0]["chosen"][0]["content"] == "It is 2." and pairs[0]["rejected"][0]["content"] == "It is 0."
     assert pairs[0]["margin"] == 1.5
@@ -102,4 +105,4 @@ def test_answers_that_are_worth_the_same_are_no_pair(asked: list[int], tmp_path:
 def test_without_a_reward_answers_have_none(asked: list[int], tmp_path: Path) -> None:
     drawing, found = drawn(tmp_path, ())
     assert "reward" not in samples.rows(drawing, found, "all", 0.0)[0]
-    assert samples.figures(found) == {"sampled": 240, "prompts": 80}
+    assert samples.figures(found) == {"sampled": 240, "prompts": 80, "cut_off": 80}
