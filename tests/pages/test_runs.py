@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from engine.errors import FAILURES
 from engine.jobs import chains
+from engine.jobs.stages import read
 from pages.runs import progress, view
 from pages.runs.progress import Phase
 from storage import events, runs
@@ -242,7 +243,7 @@ def test_a_road_shows_its_stages_and_can_be_gone_on_with(full: dict[str, Any], e
         {"name": "first", "method": "sft", "data": "support-questions", "bar": {"data": "sums-held-out", "least": 0.8}},
         {"name": "second", "method": "dpo", "data": full["data"]["preference"].name},
     ]
-    chain = chains.begin(home, "the-road", full["base"].name, chains.read(stages))
+    chain = chains.begin(home, "the-road", full["base"].name, read(stages))
     app = open_page("runs")
     assert not app.exception
     said = words(app).replace("\\", "")

@@ -8,6 +8,7 @@ import pytest
 
 from engine.errors import BadInput, NotFound, TryLater, WrongShape
 from engine.jobs import chains, rewarded, submit
+from engine.jobs.stages import read
 from storage import chains as stored
 from storage import models, runs
 from storage.home import Home
@@ -21,7 +22,7 @@ BAR = {"data": "pocket-instructions-held-out", "least": 0.8, "limit": 50}
 
 
 def begun(home: Home, *stages: dict[str, Any]) -> Chain:
-    return chains.begin(home, "road", "pocket", chains.read(stages))
+    return chains.begin(home, "road", "pocket", read(stages))
 
 
 def next_run(home: Home) -> Run | None:
@@ -297,9 +298,9 @@ def test_a_fault_in_one_chain_holds_it_and_leaves_the_others(pocket: Home, monke
 
 
 def test_a_chain_is_begun_once_by_its_token_and_known_from_its_runs(pocket: Home, tmp_path: Path) -> None:
-    stages = chains.read(json.loads(json.dumps([{**SFT, "bar": BAR}, DPO])))
+    stages = read(json.loads(json.dumps([{**SFT, "bar": BAR}, DPO])))
     first, second = (chains.begin(pocket, "road", "pocket", stages, token="click") for _ in range(2))
-    assert first.id == second.id and chains.read(first.request["stages"]) == stages
+    assert first.id == second.id and read(first.request["stages"]) == stages
     run = next_run(pocket)
     assert run is not None and stored.of_run(pocket, run.id) == first.id
     other = submit.train(pocket, method="sft", model="pocket", dataset="pocket-instructions", settings={})
