@@ -190,7 +190,7 @@ def find(name: str) -> Road:
 def stages(
     road: Road, data: Mapping[str, str] | None = None, judge: Mapping[str, Any] | None = None, rule: str = RULE
 ) -> list[dict[str, Any]]:
-    """The stages of a road as ``chains.read`` takes them: with the data that stands for each role, the sample where none is named.
+    """The stages of a road as ``stages.read`` takes them: with the data that stands for each role, the sample where none is named.
 
     Feedback comes from the ``judge`` (address, judge, principles) or, without one, from the reward ``rule``. A role that is
     optional may be empty: its bar or its replay is left out. BadInput names a role that the road does not take.

@@ -25,7 +25,12 @@ def text(given: str, of: str) -> str:
     return given.strip()
 
 
-def made_from(text: str) -> str:
-    """A name made of other names, such as a folder's: as near to ``text`` as the rule allows."""
-    allowed = "".join("-" if sign in SIGNS or not sign.isprintable() else sign for sign in text)
-    return allowed.strip(" .")[:LONGEST].strip(" .") or "unnamed"
+def made_from(text: str, ending: str = "") -> str:
+    """A name made of other names, such as a folder's: as near to ``text`` and its ``ending`` as the rule allows. What is too long is
+    cut from ``text``, so that names with other endings stay other names."""
+    end = _allowed(ending)[-LONGEST:]
+    return (_allowed(text).strip(" .")[: LONGEST - len(end)] + end).strip(" .") or "unnamed"
+
+
+def _allowed(text: str) -> str:
+    return "".join("-" if sign in SIGNS or not sign.isprintable() else sign for sign in text)

@@ -15,10 +15,10 @@ from engine import names
 from engine.errors import BadInput, Damaged, NotFound, TryLater, WrongShape
 from engine.generation import fingerprint as prints
 from engine.hub import INDEX, PARTS, weights_of
-from engine.jobs import checkpoints
+from engine.jobs import checkpoints, standing
 from engine.methods.loading import context_of
 from engine.methods.method import Trained
-from storage import deployments, events, files, models, runs
+from storage import chains, deployments, events, files, models, runs
 from storage.home import Home
 from storage.records import LIVE, Checkpoint, Model, Run
 
@@ -203,11 +203,15 @@ def _insert(home: Home, name: str, start: Model, folder: Path, kind: str, *, run
     )  # fmt: skip
 
 
-def export(home: Home, model: Model, target: Path, merged: bool = False) -> Path:
+def export(home: Home, model: Model, target: Path, merged: bool = False, note: Path | None = None) -> Path:
     """Write a model as a folder: the adapter or the whole weights as they are, or an adapter merged into its base.
 
-    Merged logits are checked against those of base plus adapter before the folder takes its name.
+    Merged logits are checked against those of base plus adapter before the folder takes its name. With a ``note``, a file that the
+    run which asks keeps to itself, an export that was ended on the way is gone on with: a folder that the note says was written whole
+    is given back, one that was half written is removed and written again.
     """
+    if note is not None and _written(note, target):
+        return target
     check_target(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -217,6 +221,8 @@ def export(home: Home, model: Model, target: Path, merged: bool = False) -> Path
             f"{target} cannot be written ({problem.strerror}). Name a folder in a place that you may write."
         ) from problem
     try:
+        if note is not None:
+            files.write_text(note, json.dumps({"beside": str(beside), "files": None}))
         written = beside / "model"
         if merged and model.kind == "adapter":
             from engine.methods import merging
@@ -225,12 +231,25 @@ def export(home: Home, model: Model, target: Path, merged: bool = False) -> Path
         else:
             shutil.copytree(model.path, written, ignore=shutil.ignore_patterns(PARTS))
             (written / files.MANIFEST).unlink(missing_ok=True)
+        if note is not None:
+            # before the folder takes its name, or a kill between the two would leave one that nobody knows
+            hashes = files.sealed(written) or files.synced(written)
+            files.write_text(note, json.dumps({"beside": str(beside), "files": hashes}))
         if target.exists():
             target.rmdir()  # it was empty; what came into it meanwhile is not ours to delete
         files.replace_folder(written, target)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return target
+
+
+def _written(note: Path, target: Path) -> bool:
+    """Whether ``target`` holds what an export before noted that it wrote; what that one left half written is removed."""
+    if not note.is_file():
+        return False
+    noted = json.loads(note.read_text(encoding="utf-8"))
+    shutil.rmtree(noted["beside"], ignore_errors=True)
+    return bool(noted["files"]) and files.holds(target, noted["files"])
 
 
 def check_target(target: Path) -> None:
@@ -252,7 +271,7 @@ def ships(model: Model) -> bool:
 def delete(home: Home, model_id: int) -> None:
     """Take a model out of the registry and its weights off the disk, if Temper wrote them.
 
-    TryLater when other models rest on it or a live run starts from it, BadInput when it ships with Temper.
+    TryLater when other models rest on it, or a live run or a chain that is not done needs it; BadInput when it ships with Temper.
     """
     model = models.get(home, model_id)
     if model is None:
@@ -265,8 +284,13 @@ def delete(home: Home, model_id: int) -> None:
     if frozen := deployments.resting(home, model=model_id):
         raise TryLater(f"{model.name} cannot go: {', '.join(d.title for d in frozen)} deploys it. Delete the deployment first.")
     for run in runs.in_status(home, *LIVE):
-        if run.request.get("model_id") == model_id or run.request.get("against_id") == model_id:
+        if model_id in standing.used(run.request):
             raise TryLater(f"{model.name} cannot go: run {run.id} ({run.name}) uses it. Stop it or wait for its end.")
+    for chain in chains.unfinished(home):
+        if model_id in standing.needed(home, chain):
+            raise TryLater(
+                f"{model.name} cannot go: the road {chain.name} (chain {chain.id}) needs it. Stop it or wait for its end."
+            )
     models.delete(home, model_id)
     path = Path(model.path)
     if home.root in path.parents and at(home, path) is None:

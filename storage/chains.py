@@ -1,6 +1,7 @@
 """Chains and their state. Which runs belong to one is told by the tokens of the runs, so none is ever queued twice."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from storage import db
@@ -9,9 +10,10 @@ from storage.records import Chain, Run
 from storage.runs import record
 
 INSERT = """
-INSERT INTO chain (name, request, status, token, created_at) VALUES (:name, :request, 'live', :token, :now) RETURNING *
+INSERT INTO chain (name, request, status, token, waived, created_at)
+VALUES (:name, :request, 'live', :token, :waived, :now) RETURNING *
 """
-MOVE = "UPDATE chain SET status = ?, reason = ? WHERE id = ? AND status = ? RETURNING *"
+MOVE = "UPDATE chain SET status = ?, reason = ?, held_by = ? WHERE id = ? AND status = ? RETURNING *"
 
 
 def _record(row: Any) -> Chain:
@@ -20,14 +22,14 @@ def _record(row: Any) -> Chain:
     return Chain(**{**values, "request": json.loads(values["request"]), "waived": tuple(json.loads(values["waived"]))})
 
 
-def insert(home: Home, name: str, request: dict[str, Any], token: str | None) -> Chain:
-    """Store a chain; the same token twice gives the first one back."""
+def insert(home: Home, name: str, request: dict[str, Any], token: str | None, waived: Sequence[str] = ()) -> Chain:
+    """Store a chain, begun in spite of the bars ``waived``; the same token twice gives the first one back."""
     with db.transaction(home) as connection:
         if token is not None:
             found = connection.execute("SELECT * FROM chain WHERE token = ?", (token,)).fetchone()
             if found is not None:
                 return _record(found)
-        values = {"name": name, "request": db.pack(request), "token": token, "now": db.now()}
+        values = {"name": name, "request": db.pack(request), "token": token, "waived": db.pack(list(waived)), "now": db.now()}
         return _record(connection.execute(INSERT, values).fetchone())
 
 
@@ -46,10 +48,16 @@ def live(home: Home) -> list[Chain]:
     return [_record(row) for row in db.rows(home, "SELECT * FROM chain WHERE status = 'live' ORDER BY id")]
 
 
-def move(home: Home, chain_id: int, before: str, status: str, reason: str | None = None) -> bool:
-    """Change a chain's state; False when it was no longer in the state ``before``."""
+def unfinished(home: Home) -> list[Chain]:
+    """Chains that go on by themselves or wait for a word, the oldest first."""
+    return [_record(row) for row in db.rows(home, "SELECT * FROM chain WHERE status IN ('live', 'held') ORDER BY id")]
+
+
+def move(home: Home, chain_id: int, before: str, status: str, reason: str | None = None, held_by: str | None = None) -> bool:
+    """Change a chain's state; False when it was no longer in the state ``before``. ``held_by`` says what holds it: a bar, input or
+    something other."""
     with db.transaction(home) as connection:
-        return connection.execute(MOVE, (status, reason, chain_id, before)).fetchone() is not None
+        return connection.execute(MOVE, (status, reason, held_by, chain_id, before)).fetchone() is not None
 
 
 def waive(home: Home, chain_id: int, stage: str) -> None:

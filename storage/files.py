@@ -5,9 +5,10 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 MANIFEST = "manifest.json"
 FULL = 16 * 1024 * 1024  # bytes: a disk with less free is called full
@@ -66,26 +67,38 @@ def contents(folder: Path) -> list[Path]:
     return sorted(p for p in folder.rglob("*") if p.is_file() and p != folder / MANIFEST)
 
 
-def seal(folder: Path) -> None:
-    """Sync every file of ``folder``, then write its manifest: the manifest is last, so that where it exists the folder is whole."""
+def synced(folder: Path) -> dict[str, dict[str, Any]]:
+    """Make every file of ``folder`` durable; the hash and the bytes of each."""
     hashes = {}
     for path in contents(folder):
         with path.open("rb") as file:
             os.fsync(file.fileno())
         hashes[str(path.relative_to(folder))] = {"sha256": sha256(path), "bytes": path.stat().st_size}
-    write_text(folder / MANIFEST, json.dumps(hashes, indent=1, sort_keys=True))
+    return hashes
+
+
+def seal(folder: Path) -> None:
+    """Sync every file of ``folder``, then write its manifest: the manifest is last, so that where it exists the folder is whole."""
+    write_text(folder / MANIFEST, json.dumps(synced(folder), indent=1, sort_keys=True))
+
+
+def sealed(folder: Path) -> dict[str, dict[str, Any]] | None:
+    """The hash and the bytes of each file as ``folder`` was sealed; None where it has no manifest."""
+    try:
+        return json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def holds(folder: Path, hashes: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether every one of these files is in ``folder``, as it was."""
+    return all((folder / name).is_file() and sha256(folder / name) == wanted["sha256"] for name, wanted in hashes.items())
 
 
 def is_whole(folder: Path) -> bool:
     """Whether ``folder`` has its manifest and every file in it is as it was sealed."""
-    manifest = folder / MANIFEST
-    if not manifest.is_file():
-        return False
-    try:
-        hashes = json.loads(manifest.read_text(encoding="utf-8"))
-    except ValueError:
-        return False
-    return all((folder / name).is_file() and sha256(folder / name) == wanted["sha256"] for name, wanted in hashes.items())
+    hashes = sealed(folder)
+    return hashes is not None and holds(folder, hashes)
 
 
 def replace_folder(source: Path, target: Path) -> None:

@@ -77,10 +77,11 @@ class Chain:
     id: int
     name: str
     request: dict[str, Any]
-    status: str  # live, held (a bar was not met), stopped, done
+    status: str  # live, held (by a bar that was not met, or by what cannot be), stopped, done
     reason: str | None
     waived: tuple[str, ...]
     created_at: str
+    held_by: str | None  # bar, input or other; None for one that is not held, or was held before this was kept
 
 
 @dataclass(frozen=True)

@@ -2,19 +2,20 @@
 
 import argparse
 import json
-import time
 from pathlib import Path
 from typing import Any
 
 from engine import gallery
 from engine.commands import output, runs
-from engine.errors import BadInput, GateFailed, RunFailed, UnreadableFile
+from engine.errors import BadInput, GateFailed, RunFailed, TemperError, UnreadableFile
 from engine.jobs import chains, supervisor
+from engine.jobs.stages import read
+from engine.jobs.standing import standings
 from storage import chains as stored
 from storage.home import Home
 from storage.records import Chain
 
-LOOK = 0.5  # seconds between two looks
+HELD = {"bar": GateFailed, "input": BadInput}  # what a waiting command ends with, by what holds the chain
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
@@ -33,10 +34,12 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", comm
     begin.add_argument("--address", help="of a judge for a road of the gallery; without one a rule takes its place")
     begin.add_argument("--judge", help="the judge's name at that address")
     begin.add_argument("--principles", metavar="FILE", help="what the judge goes by, a line each")
-    begin.add_argument("--rule", default=gallery.RULE, help="the reward that takes the place of a judge")
+    begin.add_argument("--principle", action="append", default=[], help="one of them; may be repeated")
+    begin.add_argument("--rule", help="the reward that takes the place of a judge")
     begin.add_argument(
-        "--wait", action="store_true", help="wait for the end; exit code 3 when a bar is not met, 4 when a run fails"
-    )
+        "--wait", action="store_true",
+        help="wait for the end; exit code 3 when a bar is not met, 4 when a run fails or the road is stopped",
+    )  # fmt: skip
     begin.set_defaults(command=_begin)
     group.add_parser("gallery", parents=[common], help="published roads that can be begun by their name").set_defaults(
         command=_gallery
@@ -52,6 +55,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", comm
     again.add_argument("chain")
     again.add_argument("--stage", required=True, help="the stage to begin with")
     again.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of that stage; may be repeated")
+    again.add_argument("--anyway", action="store_true", help="though a bar before it was not met")
     again.set_defaults(command=_again)
     resume = group.add_parser("resume", parents=[common], help="go on with a stopped or held chain")
     resume.add_argument("chain")
@@ -60,28 +64,47 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", comm
 
 
 def _begin(home: Home, given: argparse.Namespace) -> int:
-    chain = chains.begin(home, given.name, given.model, chains.read(_stages(given)))
+    chain = chains.begin(home, given.name, given.model, read(_stages(given)))
     supervisor.ensure(home)
     if given.wait:
-        _wait(home, chain)
-    return _print(home, chains.find(home, f"#{chain.id}"), given.json)
+        chain = _wait(home, chain)
+    _print(home, chain, given.json)
+    if given.wait:
+        _raise_if_not_done(home, chain)
+    return 0
 
 
 def _stages(given: argparse.Namespace) -> Any:
+    """The stages of a road of the gallery or of a file. BadInput for an option that the road would take no notice of."""
+    said = [name for name in ("data", "address", "judge", "principles", "principle", "rule") if getattr(given, name)]
     if given.road in gallery.GALLERY:
-        if bool(given.address) != bool(given.judge):
-            raise BadInput("A judge needs its address and its name there. Give both or neither.")
-        if given.principles and not given.judge:
-            raise BadInput("Principles are for a judge. Name one with --address and --judge.")
-        lines = output.text(given.principles, "principles, a line each").splitlines()
-        judge = {"address": given.address, "judge": given.judge, "principles": lines} if given.judge else None
-        return gallery.stages(gallery.find(given.road), runs.pairs("--data", given.data), judge, given.rule)
+        return _of_gallery(given, said)
     if not Path(given.road).exists() and not Path(given.road).suffix:
         gallery.find(given.road)
+    if said:
+        raise BadInput(
+            f"{given.road} says all of that itself, so --{said[0]} would do nothing. Write it into the stages of the file."
+        )
     try:
         return json.loads(Path(given.road).read_text(encoding="utf-8"))
     except (OSError, ValueError) as problem:
         raise UnreadableFile(f"{given.road} cannot be read as JSON ({problem}). Give a list of stages.") from None
+
+
+def _of_gallery(given: argparse.Namespace, said: list[str]) -> Any:
+    road = gallery.find(given.road)
+    idle = [name for name in said if name != "data"]
+    if idle and not road.judged:
+        raise BadInput(f"Nobody compares answers in {road.title}, so --{idle[0]} would do nothing. Leave it out.")
+    if bool(given.address) != bool(given.judge):
+        raise BadInput("A judge needs its address and its name there. Give both or neither.")
+    if (given.principles or given.principle) and not given.judge:
+        raise BadInput("Principles are for a judge. Name one with --address and --judge.")
+    if given.rule and given.judge:
+        raise BadInput("The rule takes the place of a judge, and here is one. Leave out --rule, or --address and --judge.")
+    lines = [*output.text(given.principles, "principles, a line each").splitlines(), *given.principle]
+    judge = {"address": given.address, "judge": given.judge, "principles": lines} if given.judge else None
+    return gallery.stages(road, runs.pairs("--data", given.data), judge, given.rule or gallery.RULE)
 
 
 def _gallery(home: Home, given: argparse.Namespace) -> int:
@@ -94,28 +117,43 @@ def _gallery(home: Home, given: argparse.Namespace) -> int:
 
 
 def _again(home: Home, given: argparse.Namespace) -> int:
-    chain = chains.again(home, chains.find(home, given.chain), given.stage, runs.pairs("--set", given.set))
+    chain = chains.again(home, chains.find(home, given.chain), given.stage, runs.pairs("--set", given.set), waive=given.anyway)
     supervisor.ensure(home)
     return _print(home, chain, given.json)
 
 
-def _wait(home: Home, chain: Chain) -> None:
-    """Wait until a chain does not go on by itself. GateFailed or RunFailed says why it does not."""
-    told = ""
-    while chain.status == "live":
-        standing = chains.standings(home, chain)
-        text = ", ".join(f"{each.stage.name} {each.word}" for each in standing)
-        if text != told:
-            output.note(text)
-            told = text
-        ended = next((each for each in standing if each.word == "ended"), None)
-        if ended is not None:
-            runs = [run for run in (ended.merge, ended.work, ended.bar) if run is not None and run.reason]
-            raise RunFailed(f"{chain.name} waits at {ended.stage.name}: {runs[-1].reason if runs else 'its run ended'}", "killed")
-        time.sleep(LOOK)
-        chain = chains.find(home, f"#{chain.id}")
-    if chain.status == "held":
-        raise GateFailed(chain.reason or f"{chain.name} is held.")
+def _wait(home: Home, chain: Chain) -> Chain:
+    """Wait until a chain does not go on by itself, telling where it stands on the way. Ctrl-C ends the waiting, not the chain."""
+    told, patience = "", runs.Patience()
+    try:
+        while chain.status == "live":
+            standing = standings(home, chain)
+            text = ", ".join(f"{each.stage.name} {each.word}" for each in standing)
+            if text != told:
+                output.note(text)
+                told = text
+            if any(each.word == "ended" for each in standing):
+                break
+            patience.look(home, f"{chain.name} (chain {chain.id}) is not done: {text}")
+            chain = chains.find(home, f"#{chain.id}")
+    except KeyboardInterrupt:
+        output.note(f"Chain {chain.id} goes on. `chain show {chain.id}` tells where it stands, `chain stop {chain.id}` stops it.")
+        raise
+    return chain
+
+
+def _raise_if_not_done(home: Home, chain: Chain) -> None:
+    """GateFailed where a bar holds the chain, RunFailed where a run of it ended badly or it was stopped, and the kind of error that
+    holds it otherwise."""
+    if chain.status == "done":
+        return
+    ended = next((each for each in standings(home, chain) if each.word == "ended"), None)
+    if chain.status == "live" and ended is not None:
+        reasons = [run.reason for run in ended.runs if run.reason]
+        raise RunFailed(f"{chain.name} waits at {ended.stage.name}: {reasons[-1] if reasons else 'its run ended'}", "killed")
+    if chain.status == "stopped":
+        raise RunFailed(f"{chain.name} was stopped. `chain resume {chain.id}` goes on with it.", "killed")
+    raise HELD.get(chain.held_by or "", TemperError)(chain.reason or f"{chain.name} is {chain.status}.")
 
 
 def _list(home: Home, given: argparse.Namespace) -> int:
@@ -134,9 +172,16 @@ def _told(home: Home, chain: Chain) -> dict[str, Any]:
             "run": each.work.id if each.work else None, "model_id": each.work.summary.get("model_id") if each.work else None,
             "bar": {"least": each.stage.bar.least, "reached": each.bar.summary.get("value") if each.bar else None} if each.stage.bar else None,
         }
-        for each in chains.standings(home, chain)
+        for each in standings(home, chain)
     ]  # fmt: skip
-    return {"id": chain.id, "name": chain.name, "status": chain.status, "reason": chain.reason, "stages": stages}
+    return {
+        "id": chain.id,
+        "name": chain.name,
+        "status": chain.status,
+        "reason": chain.reason,
+        "waived": chain.waived,
+        "stages": stages,
+    }
 
 
 def _print(home: Home, chain: Chain, as_json: bool) -> int:
@@ -145,6 +190,8 @@ def _print(home: Home, chain: Chain, as_json: bool) -> int:
         output.as_json(told)
         return 0
     print(f"{chain.name} (chain {chain.id}): {chain.status}" + (f". {chain.reason}" if chain.reason else ""))
+    if chain.waived:
+        print(f"  bars that need not be met: {', '.join(chain.waived)}")
     rows = [
         [s["stage"], s["method"], s["status"], s["run"] or "", _bar(s["bar"])]
         for s in told["stages"]

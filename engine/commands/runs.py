@@ -17,6 +17,25 @@ SHOWN = ("reward", "eval_reward", "kl", "loss", "eval_loss", "token_accuracy", "
 PATIENCE = 25  # looks without an engine until the waiting ends
 
 
+class Patience:
+    """How long somebody waits for what the engine does: an engine that crashed is started again, and one that was stopped ends it."""
+
+    def __init__(self) -> None:
+        self.missed = 0
+
+    def look(self, home: Home, what: str) -> None:
+        """Wait until the next look. TryLater, with ``what`` is not done yet, where no engine has been there for a while."""
+        if supervisor.crashed(home):
+            supervisor.ensure(home)
+        # one that was stopped stays so; it may be on its way up, and a look at the wrong moment is no proof
+        self.missed = 0 if health.engine(home).running else self.missed + 1
+        if self.missed > PATIENCE:
+            raise TryLater(
+                f"The engine has ended, and {what}. `make run` or `python -m engine serve` starts it again, and it goes on."
+            )
+        time.sleep(LOOK)
+
+
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", common: argparse.ArgumentParser) -> None:
     """Declare the commands."""
     group = commands.add_parser("runs", help="look at runs, stop and resume them").add_subparsers(required=True, metavar="WHAT")
@@ -92,7 +111,7 @@ def wait(home: Home, run_id: int) -> Run:
 
 
 def _watch(home: Home, run_id: int) -> Run:
-    told, missed = "", 0
+    told, patience = "", Patience()
     while True:
         run = submit.find(home, run_id)
         if run.status not in LIVE:
@@ -104,16 +123,7 @@ def _watch(home: Home, run_id: int) -> Run:
         if text != told and (view.phase != "training" or view.step % 10 == 0):
             output.note(text)
             told = text
-        if supervisor.crashed(home):
-            supervisor.ensure(home)
-        # one that was stopped stays so; it may be on its way up, and a look at the wrong moment is no proof
-        missed = 0 if health.engine(home).running else missed + 1
-        if missed > PATIENCE:
-            raise TryLater(
-                f"The engine has ended, and run {run_id} is still {run.status}. "
-                "`make run` or `python -m engine serve` starts it again, and the run goes on."
-            )
-        time.sleep(LOOK)
+        patience.look(home, f"run {run_id} is still {run.status}")
 
 
 def raise_if_failed(run: Run) -> None:

@@ -77,9 +77,24 @@ def _row(row: Mapping[str, Any], answer: str, said: Mapping[str, Any]) -> dict[s
     }
 
 
+def kept(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The rows whose answer the judge has written anew to its end."""
+    return [row for row in rows if row["completion"][0]["content"]]
+
+
+def counts(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What became of the answers, for the run's result: how many revisions are kept and how many of these say something else, and how
+    many were dropped since they were cut off or empty."""
+    there = kept(rows)
+    changed = sum(row["completion"][0]["content"] != row["original"].strip() for row in there)
+    return {
+        "prompts": len(rows), "kept": len(there), "changed": changed, "dropped": len(rows) - len(there), "prompt_version": VERSION,
+    }  # fmt: skip
+
+
 def freeze(home: Home, rows: Sequence[Mapping[str, Any]], name: str, folder: Path) -> Dataset:
     """The revised answers as demonstrations. RunFailed where the judge wrote none."""
-    kept = [row for row in rows if row["completion"][0]["content"]]
-    if not kept:
+    there = kept(rows)
+    if not there:
         raise RunFailed(f"The judge rewrote none of {len(rows)} answers. Ask another judge.", "nothing to learn")
-    return curate.made(home, kept, name, "prompt_completion", folder)
+    return curate.made(home, there, name, "prompt_completion", folder)

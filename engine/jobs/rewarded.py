@@ -5,7 +5,7 @@ from typing import Any, NoReturn
 
 from engine import registry
 from engine.data import curate
-from engine.errors import BadInput
+from engine.errors import BadInput, WrongShape
 from engine.evaluation import prompts
 from engine.methods.method import Library, Method
 from engine.rewards import recipe, sources
@@ -38,6 +38,18 @@ def check(home: Home, data: Dataset | None, settings: Mapping[str, Any], method:
                 f"{source} is set, and the reward {settings['rewards']!r} does not use {kind}. Add it, or leave {source} empty."
             )
     trusted(home, settings)
+
+
+def referred(home: Home, settings: Mapping[str, Any], name: str, refers: str) -> dict[str, str]:
+    """A setting that names a data set or a model with its #id instead; nothing where it names none. Raises as ``pinned`` does."""
+    kind, _, wanted = refers.partition(":")
+    if settings[name] in ("", LATER):
+        return {}
+    found = curate.find(home, settings[name]) if kind == "data" else registry.find(home, settings[name])
+    if (found.shape if isinstance(found, Dataset) else found.task) not in wanted.split("|"):
+        what = f"{wanted.replace('|', ' or ')} {'data set' if kind == 'data' else 'model'}"
+        raise WrongShape(f"{name} takes a {what}, and {settings[name]} is none.")
+    return {name: f"#{found.id}"}
 
 
 def _fits(home: Home, data: Dataset, parts: Sequence[recipe.Part], method: Method | None) -> None:

@@ -10,9 +10,7 @@ from engine.data import curate
 from engine.deployments import freeze
 from engine.errors import BadInput, NotFound, TryLater, WrongShape
 from engine.evaluation import prompts
-from engine.evaluation.judge import PRINCIPLES
-from engine.generation.answers import Sampling
-from engine.jobs import rewarded, room
+from engine.jobs import drawing, rewarded, room
 from engine.methods import METHODS, loading, rollouts
 from engine.methods.arguments import held_out
 from engine.methods.method import Method, parse_settings, settings_of
@@ -73,20 +71,8 @@ def pinned(home: Home, method: Method, settings: Mapping[str, Any]) -> dict[str,
     stored = dict(settings)
     for setting in settings_of(method.settings):
         if setting.refers:
-            stored |= referred(home, stored, setting.name, setting.refers)
+            stored |= rewarded.referred(home, stored, setting.name, setting.refers)
     return stored
-
-
-def referred(home: Home, settings: Mapping[str, Any], name: str, refers: str) -> dict[str, str]:
-    """A setting that names a data set or a model with its #id instead; nothing where it names none. Raises as ``pinned`` does."""
-    kind, _, wanted = refers.partition(":")
-    if settings[name] in ("", rewarded.LATER):
-        return {}
-    found = curate.find(home, settings[name]) if kind == "data" else registry.find(home, settings[name])
-    if (found.shape if isinstance(found, Dataset) else found.task) not in wanted.split("|"):
-        what = f"{wanted.replace('|', ' or ')} {'data set' if kind == 'data' else 'model'}"
-        raise WrongShape(f"{name} takes a {what}, and {settings[name]} is none.")
-    return {name: f"#{found.id}"}
 
 
 def fitting(method: Method, settings: Mapping[str, Any], start: Model | None) -> dict[str, Any]:
@@ -154,6 +140,7 @@ def measure(
     limit: int | None = None,
     max_tokens: int | None = None,
     token: str | None = None,
+    parent_id: int | None = None,
 ) -> Run:
     """Queue a measurement of a model or a deployment on a data set, and of another beside it; an answer ends after ``max_tokens``."""
     subject, data = freeze.kept(home, model), curate.find(home, dataset)
@@ -170,7 +157,8 @@ def measure(
         "limit": limit,
         "max_tokens": max_tokens,
     }
-    return runs.insert(home, kind="measure", name=f"{subject.name} on {data.title}", request=request, token=token)
+    name = f"{subject.name} on {data.title}"
+    return runs.insert(home, kind="measure", name=name, request=request, token=token, parent_id=parent_id)
 
 
 def check_measured(data: Dataset, home: Home, **numbers: int | None) -> None:
@@ -188,47 +176,19 @@ def judge(
     dataset: str,
     name: str,
     token: str | None = None,
+    parent_id: int | None = None,
     **how: Any,
 ) -> Run:
     """Queue the making of preference pairs ``name``: two answers of a model to each prompt, compared by the judge at ``address``.
 
     With ``revise`` the judge criticises one answer to each prompt and rewrites it, and demonstrations are made. ``how`` is what
-    ``judged`` takes and refuses.
+    ``drawing.judged`` takes and refuses.
     """
     subject, data = registry.registered(home, model), curate.find(home, dataset)
-    request = {"model_id": subject.id, "dataset_id": data.id, **judged(data, **how)}
+    request = {"model_id": subject.id, "dataset_id": data.id, **drawing.judged(data, **how)}
     curate.check_version(home, name, "prompt_completion" if request["revise"] else "preference")
-    return runs.insert(home, kind="judge", name=names.check(name, "a data set"), request=request, token=token)
-
-
-def judged(
-    data: Dataset | None,
-    *,
-    address: str,
-    judge: str,
-    principles: Sequence[str] = (),
-    revise: bool = False,
-    limit: int | None = None,
-    sampling: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
-    """How a judge is asked about answers to a data set (None: one that is still to be made), as it is stored. BadInput or
-    WrongShape where that cannot be."""
-    if data is not None:
-        prompts.check_shape(data)
-    if limit is not None and limit < 1:
-        raise BadInput(f"limit takes a whole number of at least 1, not {limit}.")
-    rewarded.check_address(address)
-    drawn = Sampling.checked({"temperature": 1.0, **(sampling or {})})
-    if drawn.temperature == 0 and not revise:
-        raise BadInput("At temperature 0 both answers to a prompt are the same. Take a higher one.")
-    return {
-        "address": address,
-        "judge": judge,
-        "revise": revise,
-        "principles": [line.strip() for line in principles if line.strip()] or list(PRINCIPLES),
-        "limit": _at_most(limit, data),
-        "sampling": _drawn(drawn),
-    }
+    name = names.check(name, "a data set")
+    return runs.insert(home, kind="judge", name=name, request=request, token=token, parent_id=parent_id)
 
 
 def sample(
@@ -238,68 +198,27 @@ def sample(
     dataset: str,
     name: str,
     token: str | None = None,
+    parent_id: int | None = None,
     **how: Any,
 ) -> Run:
     """Queue the making of the data set ``name`` from several answers of a model to each prompt, of which some are kept. ``how`` is
-    what ``sampled`` takes and refuses."""
+    what ``drawing.sampled`` takes and refuses."""
     subject, data = registry.registered(home, model), curate.find(home, dataset)
-    request = {"model_id": subject.id, "dataset_id": data.id, **sampled(home, data, **how)}
+    request = {"model_id": subject.id, "dataset_id": data.id, **drawing.sampled(home, data, **how)}
     curate.check_version(home, name, samples.shape(request["keep"]))
-    return runs.insert(home, kind="sample", name=names.check(name, "a data set"), request=request, token=token)
-
-
-def sampled(
-    home: Home,
-    data: Dataset | None,
-    *,
-    answers: int = 4,
-    keep: str = "all",
-    rewards: str = "",
-    reward_model: str = "",
-    trust_anyway: bool = False,
-    reward_code: str = "",
-    judge_address: str = "",
-    judge: str = "",
-    least: float = 0.0,
-    limit: int | None = None,
-    sampling: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
-    """How answers to a data set (None: one that is still to be made) are sampled and kept, as it is stored; ``keep`` is one of
-    ``samples.KEEPS``. BadInput, NotFound or WrongShape where something of it cannot be."""
-    if data is not None:
-        prompts.check_shape(data)
-    if keep not in samples.KEEPS:
-        raise BadInput(f"keep takes {', '.join(samples.KEEPS)}, not {keep!r}.")
-    for what, number, low in (("limit", limit, 1), ("answers", answers, 2 if keep == "pairs" else 1)):
-        if number is not None and number < low:
-            raise BadInput(f"{what} takes a whole number of at least {low}, not {number}.")
-    judged = {
-        "rewards": rewards, "reward_model": reward_model, "trust_anyway": trust_anyway, "reward_code": reward_code,
-        "judge_address": judge_address, "judge": judge,
-    }  # fmt: skip
-    if keep != "all" and not rewards:
-        raise BadInput(f"To keep {samples.KEEPS[keep]}, name a reward such as check.")
-    if rewards:
-        judged |= referred(home, judged, "reward_model", "model:reward")
-        rewarded.check(home, data, judged)
-    drawn = Sampling.checked({"temperature": 1.0, **(sampling or {})})
-    if drawn.temperature == 0 and answers > 1:
-        raise BadInput(f"At temperature 0 all {answers} answers to a prompt are the same. Take a higher one, or one answer.")
-    return {
-        "answers": answers, "keep": keep, **judged, "least": least, "limit": _at_most(limit, data), "sampling": _drawn(drawn),
-    }  # fmt: skip
-
-
-def _at_most(limit: int | None, data: Dataset | None) -> int | None:
-    return min(limit, data.rows) if limit and data is not None else limit
-
-
-def _drawn(sampling: Sampling) -> dict[str, Any]:
-    return {name: getattr(sampling, name) for name in ("seed", "temperature", "top_p", "max_tokens")}
+    name = names.check(name, "a data set")
+    return runs.insert(home, kind="sample", name=name, request=request, token=token, parent_id=parent_id)
 
 
 def export(
-    home: Home, *, model: str, folder: str, merged: bool = False, register: str | None = None, token: str | None = None
+    home: Home,
+    *,
+    model: str,
+    folder: str,
+    merged: bool = False,
+    register: str | None = None,
+    token: str | None = None,
+    parent_id: int | None = None,
 ) -> Run:
     """Queue the writing of a model as a folder; merging loads the weights, so it waits for its turn like any other run.
 
@@ -309,7 +228,8 @@ def export(
     registry.check_target(target)
     name = names.check(register, "a model") if register else None
     request = {"model_id": subject.id, "folder": str(target), "merged": merged, "register": name}
-    return runs.insert(home, kind="export", name=f"{subject.name} to {target.name}", request=request, token=token)
+    called = f"{subject.name} to {target.name}"
+    return runs.insert(home, kind="export", name=called, request=request, token=token, parent_id=parent_id)
 
 
 def download(home: Home, id: str, name: str | None = None, token: str | None = None) -> Run:

@@ -18,6 +18,7 @@ from storage.home import Home
 from storage.records import Dataset, Model, Run
 
 LITTLE_MEMORY = 2_000_000_000  # bytes
+EXPORTED = "exported.json"  # in the run's folder: what an export has written, so that one that was ended goes on
 SHOWN = 8  # answers that a run which only samples shows
 EXACT = {("sft", "cpu")}  # methods and devices on which resumed losses and weights were measured equal (tests/engine/jobs)
 
@@ -145,8 +146,8 @@ def judge(home: Home, run: Run, reporter: RunReporter) -> Outcome:
         if rows is None:
             return Outcome(stopped=True)
         made = revision.freeze(home, rows, run.name, home.run(run.id))
-        changed = sum(row["completion"][0]["content"] != row["original"].strip() for row in rows)
-        seen = {"prompts": len(rows), "changed": changed, "prompt_version": revision.VERSION}
+        seen = revision.counts(rows)
+        reporter.log(", ".join(f"{name.replace('_', ' ')}: {value}" for name, value in seen.items()))
         return Outcome({**seen, "dataset": made.title, "dataset_id": made.id})
     given = feedback.pairs(home, asked, home.run(run.id), reporter)
     said = feedback.verdicts(asked, given, home.run(run.id), reporter) if given is not None else None
@@ -199,7 +200,7 @@ def export(home: Home, run: Run, reporter: RunReporter) -> Outcome:
     """Write a model as a folder, merged into its base where that is asked for."""
     model = registry.find(home, f"#{run.request['model_id']}")
     reporter.phase("merging" if run.request["merged"] else "writing")
-    folder = registry.export(home, model, Path(run.request["folder"]), run.request["merged"])
+    folder = registry.export(home, model, Path(run.request["folder"]), run.request["merged"], home.run(run.id) / EXPORTED)
     found = {"folder": str(folder), "bytes": files.size(folder)}
     if run.request.get("register"):
         found |= _got(

@@ -1,7 +1,7 @@
 """The command line that does what a page is about to do."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +22,15 @@ def _home(home: Home) -> str:
     return "" if home.root == Path.home() / DEFAULT else f" --home {shlex.quote(str(home.root))}"
 
 
-def chain(home: Home, road: str, model: str, name: str, data: Mapping[str, str], more: Mapping[str, str]) -> str:
-    """``engine chain begin`` of a road of the gallery. Pass only the data that is not the road's own sample."""
+def chain(home: Home, road: str, model: str, name: str, data: Mapping[str, str], more: Mapping[str, str | Sequence[str]]) -> str:
+    """``engine chain begin`` of a road of the gallery. Pass only the data that is not the road's own sample, and lists for options
+    that may be repeated."""
     parts = [road, "--model", model, "--name", name]
     for role, chosen in data.items():
         parts += ["--data", f"{role}={chosen}"]
-    for option, text in more.items():
-        parts += [option, text] if text else []
+    for option, given in more.items():
+        # a text that begins with a dash would be taken for an option, were it a word of its own
+        parts += [f"{option}={text}" for text in ([given] if isinstance(given, str) else given) if text]
     return line(home, "chain", "begin", *parts)
 
 

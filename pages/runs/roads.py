@@ -4,7 +4,7 @@ import streamlit as st
 
 from engine.errors import BadInput, TemperError
 from engine.jobs import chains, supervisor
-from engine.jobs.chains import Standing
+from engine.jobs.standing import Standing
 from engine.methods import METHODS
 from pages.parts import inert, messages, session
 from pages.parts.badges import Badge
@@ -55,6 +55,8 @@ def road(home: Home, chain: Chain) -> None:
         messages.kept(f"chain_{chain.id}")
         if chain.reason:
             st.caption(inert.plain(chain.reason, 400))
+        if chain.waived:
+            st.caption(f":material/flag: Bars that need not be met: {inert.plain(', '.join(chain.waived), 200)}")
         with st.grid(4, min_column_width=170, gap="small"):
             for place, each in enumerate(chains.standings(home, chain), 1):
                 stage(each, place)
@@ -90,13 +92,13 @@ def actions(home: Home, chain: Chain) -> None:
     standing = chains.standings(home, chain)
     ended = any(each.word == "ended" for each in standing)
     with st.container(horizontal=True, width="content", gap="xsmall"):
-        if chain.status == "live":
+        if chain.status in ("live", "held"):
             st.button(
                 "Stop", icon=":material/stop_circle:", key=f"chain_stop_{chain.id}", on_click=act, args=(home, chain.id, "stop")
             )
         if chain.status != "live":
             again(home, chain, standing)
-        if chain.status == "held" and any(each.word == "below" for each in standing):
+        if chain.status in ("held", "stopped") and any(each.word == "below" for each in standing):
             st.button(
                 "Go on all the same", icon=":material/arrow_forward:", key=f"chain_waive_{chain.id}", on_click=act,
                 args=(home, chain.id, "waive"),
@@ -119,6 +121,8 @@ def again(home: Home, chain: Chain, standing: list[Standing]) -> None:
         st.text_area(
             "Changed settings", key=f"chain_changes_{chain.id}", placeholder="epochs=2", help="One KEY=VALUE a line; none runs it as it was"
         )  # fmt: skip
+        if any(each.work is not None and each.word != "done" and each.stage.bar is not None for each in standing[:done]):
+            st.checkbox("Though a bar before it was not met", key=f"chain_anyway_{chain.id}")
         st.caption("What the stages before it have made is taken as it is. A new road begins.")
         st.button("Begin", type="primary", key=f"chain_again_{chain.id}", on_click=begin_again, args=(home, chain.id))
 
@@ -135,7 +139,8 @@ def begin_again(home: Home, chain_id: int) -> None:
             changes[key.strip()] = value.strip()
         supervisor.ensure(home)
         stage = held[f"chain_stage_{chain_id}"]
-        chains.again(home, chains.find(home, f"#{chain_id}"), stage, changes, token=session.token(f"chain_again_{chain_id}"))
+        chain, token = chains.find(home, f"#{chain_id}"), session.token(f"chain_again_{chain_id}")
+        chains.again(home, chain, stage, changes, token, waive=bool(held.get(f"chain_anyway_{chain_id}")))
     except TemperError as problem:
         messages.keep(problem, f"chain_{chain_id}")
 

@@ -8,6 +8,7 @@ from engine import gallery
 from engine.errors import BadInput, NotFound, TemperError
 from engine.gallery import ROLES, Road
 from engine.jobs import chains, supervisor
+from engine.jobs.stages import read
 from engine.methods import METHODS
 from pages.parts import asking, command, go, inert, messages, pickers, session
 from pages.train import choices
@@ -143,9 +144,13 @@ def line(home: Home, road: Road, model: Model) -> str:
     held = st.session_state
     data = {role: chosen(home, role) for role in road.roles}
     changed = {role: name for role, name in data.items() if name.split("@")[0] != ROLES[role].default}
-    more: dict[str, Any] = {"--address": held.get(ADDRESS), "--judge": held.get(JUDGE)} if road.judged else {}
-    if road.judged and held.get(RULE) != gallery.RULE:
-        more["--rule"] = held.get(RULE)
+    address, name = (str(held.get(place) or "").strip() for place in (ADDRESS, JUDGE))
+    more: dict[str, str | list[str]] = {}
+    if road.judged and (address or name):
+        lines = [line.strip() for line in str(held.get(PRINCIPLES) or "").splitlines()]
+        more = {"--address": address, "--judge": name, "--principle": lines}
+    elif road.judged and held.get(RULE) != gallery.RULE:
+        more = {"--rule": str(held.get(RULE) or "")}
     return command.chain(home, road.name, model.name, str(held.get(NAME) or road.name), changed, more)
 
 
@@ -157,7 +162,7 @@ def act(home: Home) -> None:
         if not held.get(MODEL):
             raise NotFound("There is no model to begin with. Bring one in under Models.")
         data, judge = given(home, road)
-        made = chains.read(gallery.stages(road, data, judge, str(held.get(RULE) or gallery.RULE)))
+        made = read(gallery.stages(road, data, judge, str(held.get(RULE) or gallery.RULE)))
         supervisor.ensure(home)
         chains.begin(home, str(held.get(NAME) or "").strip() or road.name, f"#{held[MODEL]}", made, token=session.token("road"))
     except TemperError as problem:

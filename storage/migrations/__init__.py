@@ -9,6 +9,7 @@ from storage.migrations import (
     m0004_chain,
     m0005_labels,
     m0006_deployments,
+    m0007_chain_held_by,
 )
 
 MIGRATIONS = Migrations("temper")
@@ -18,3 +19,4 @@ MIGRATIONS(name="0003_model_task")(m0003_model_task.apply)
 MIGRATIONS(name="0004_chain")(m0004_chain.apply)
 MIGRATIONS(name="0005_labels")(m0005_labels.apply)
 MIGRATIONS(name="0006_deployments")(m0006_deployments.apply)
+MIGRATIONS(name="0007_chain_held_by")(m0007_chain_held_by.apply)

@@ -4,7 +4,8 @@ import pytest
 
 from engine import gallery
 from engine.errors import BadInput, NotFound
-from engine.jobs import chains
+from engine.jobs import walkable
+from engine.jobs.stages import read
 from storage.home import Home
 
 JUDGE = {"address": "http://127.0.0.1:9/v1", "judge": "large"}
@@ -13,8 +14,8 @@ JUDGE = {"address": "http://127.0.0.1:9/v1", "judge": "large"}
 @pytest.mark.parametrize("judge", [None, JUDGE], ids=["rule", "judge"])
 @pytest.mark.parametrize("name", gallery.GALLERY)
 def test_a_road_can_be_begun_on_the_samples(name: str, judge: dict[str, str] | None, pocket: Home) -> None:
-    stages = chains.read(gallery.stages(gallery.find(name), judge=judge))
-    chains.check(pocket, "pocket", stages)
+    stages = read(gallery.stages(gallery.find(name), judge=judge))
+    walkable.check(pocket, "pocket", stages)
     assert len({stage.name for stage in stages}) == len(stages) >= 2
 
 

@@ -3,12 +3,14 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from engine import registry
 from engine.errors import BadInput, Damaged, NotFound
-from engine.jobs import submit
+from engine.jobs import submit, work
+from engine.jobs.reporter import RunReporter
 from engine.samples import pocket
 from storage import events, files, models, runs
 from storage.home import Home
@@ -97,6 +99,63 @@ def test_an_export_that_fails_leaves_nothing_behind(home: Home, folder: Path, tm
     with pytest.raises(OSError):
         registry.export(home, model, tmp_path / "out" / "here")
     assert list((tmp_path / "out").iterdir()) == []
+
+
+class Killed(BaseException):
+    """Stands for a kill: nothing is cleared away after it."""
+
+
+def killed(home: Home, run: Run, monkeypatch: pytest.MonkeyPatch, module: Any, at: str) -> None:
+    """An export's worker is killed when it comes to ``at``."""
+
+    def kill(*_: Any, **__: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, at, kill)
+        patched.setattr(shutil, "rmtree", lambda *_, **__: None)
+        with pytest.raises(Killed):
+            exported(home, run)
+
+
+def exported(home: Home, run: Run) -> dict[str, Any]:
+    reporter = RunReporter(home, run.id)
+    try:
+        return work.export(home, run, reporter).summary
+    finally:
+        reporter.close()
+
+
+@pytest.mark.parametrize("at", ["register_folder", "replace_folder", "copytree"])
+def test_an_export_that_was_killed_is_resumed_wherever_it_was(
+    at: str, pocket: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = submit.export(pocket, model="pocket", folder=str(tmp_path / "out" / "here"), register="copy")
+    pocket.run(run.id).mkdir(parents=True)
+    killed(pocket, run, monkeypatch, {"replace_folder": files, "copytree": shutil}.get(at, registry), at)
+    assert (tmp_path / "out" / "here").exists() == (at == "register_folder")
+    before = weights(tmp_path / "out" / "here")
+    made = exported(pocket, run)
+    assert made["model"] == "copy" and exported(pocket, run) == made, "once more is the same model"
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["here"], "what was half written is gone"
+    assert before in (None, weights(tmp_path / "out" / "here")), "what was whole is not written again"
+
+
+def weights(folder: Path) -> int | None:
+    path = folder / "model.safetensors"
+    return path.stat().st_mtime_ns if path.exists() else None
+
+
+def test_an_export_that_is_resumed_takes_no_folder_that_is_not_as_it_wrote_it(
+    pocket: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = submit.export(pocket, model="pocket", folder=str(tmp_path / "out"), register="copy")
+    pocket.run(run.id).mkdir(parents=True)
+    killed(pocket, run, monkeypatch, registry, "register_folder")
+    (tmp_path / "out" / "config.json").write_text("{}")
+    with pytest.raises(BadInput, match="is not empty"):
+        exported(pocket, run)
+    assert (tmp_path / "out" / "config.json").read_text() == "{}"
 
 
 def kept_checkpoint(home: Home) -> tuple[Run, Path]:

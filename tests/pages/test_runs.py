@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 
 from engine.errors import FAILURES
 from engine.jobs import chains
+from engine.jobs.stages import read
 from pages.runs import facts, listing, progress, view
 from pages.runs.progress import Phase
 from storage import events, runs
@@ -280,7 +281,7 @@ def test_a_road_shows_its_stages_and_can_be_gone_on_with(full: dict[str, Any], e
         {"name": "first", "method": "sft", "data": "support-questions", "bar": {"data": "sums-held-out", "least": 0.8}},
         {"name": "second", "method": "dpo", "data": full["data"]["preference"].name},
     ]
-    chain = chains.begin(home, "the-road", full["base"].name, chains.read(stages))
+    chain = chains.begin(home, "the-road", full["base"].name, read(stages))
     app = open_page("runs")
     assert not app.exception
     said = words(app).replace("\\", "")
@@ -295,6 +296,30 @@ def test_a_road_shows_its_stages_and_can_be_gone_on_with(full: dict[str, Any], e
     assert chains.standings(home, chains.find(home, "the-road-from-first"))[0].stage.settings == {"steps": "3"}
     app.button(key=f"chain_resume_{chain.id}").click().run()
     assert chains.find(home, "the-road").status == "live"
+
+
+def test_a_road_below_its_bar_can_be_stopped_or_begun_again_in_spite_of_it(full: dict[str, Any], engine_there: None) -> None:
+    home = full["home"]
+    first = {"name": "first", "method": "sft", "data": "support-questions", "bar": {"data": "sums-held-out", "least": 0.8}}
+    second = {"name": "second", "method": "dpo", "data": full["data"]["preference"].name}
+    chain = chains.begin(home, "the-road", full["base"].name, read([first, second]))
+    for summary in ({"model_id": full["tuned"].id}, {"value": 0.1, "low": 0.0, "high": 0.2, "n": 20}):
+        chains.advance(home)
+        newest = runs.page(home)[0]
+        runs.end(home, newest.id, "succeeded", before="queued", summary=summary)
+    chains.advance(home)
+    app = open_page("runs")
+    assert "Below its bar" in words(app)
+    app.selectbox(key=f"chain_stage_{chain.id}").set_value("second").run()
+    app.button(key=f"chain_again_{chain.id}").click().run()
+    assert "all the same, say so" in " ".join(error.value for error in app.error)
+    app.checkbox(key=f"chain_anyway_{chain.id}").check().run()
+    app.button(key=f"chain_again_{chain.id}").click().run()
+    assert chains.find(home, "the-road-from-second").waived == ("first",)
+    assert "Bars that need not be met: first" in words(app)
+    app.button(key=f"chain_stop_{chain.id}").click().run()
+    assert chains.find(home, "the-road").status == "stopped"
+    assert app.button(key=f"chain_waive_{chain.id}").label == "Go on all the same"
 
 
 def test_a_phase_that_comes_again_is_told_once_with_all_its_time() -> None:

@@ -51,3 +51,17 @@ def test_a_judge_named_by_half_holds_the_road_with_words(full: dict[str, Any], e
     app.button(key="road_begin").click().run()
     assert "Give both or neither" in " ".join(error.value for error in app.error)
     assert not stored.page(full["home"])
+
+
+def test_the_command_line_begins_the_road_with_the_principles_that_were_typed(full: dict[str, Any], engine_there: None) -> None:
+    app = opened("zephyr")
+    app.text_input(key="road_address").set_value("http://127.0.0.1:9/v1")
+    app.text_input(key="road_judge").set_value("large")
+    app.text_input(key="road_rule").set_value("ended")
+    app.text_area(key="road_principles").set_value("Be kind.\n\n-rude words lose\n").run()
+    line = next(code.value for code in app.code if "chain begin" in code.value)
+    given = parser().parse_args(shlex.split(line.split(" -m engine ")[1]))
+    assert given.principle == ["Be kind.", "-rude words lose"]
+    assert (given.address, given.judge, given.rule) == ("http://127.0.0.1:9/v1", "large", None), (
+        "the judge takes the rule's place"
+    )

@@ -59,6 +59,16 @@ def test_a_revision_that_was_cut_off_is_left_out(pocket: Home, tmp_path: Path) -
     }
     whole = sum(row["principle"] == "Be brief." for row in rows)
     assert revision.freeze(pocket, rows, "revised", tmp_path).rows == whole > 0
+    assert revision.counts(rows) == {
+        "prompts": 6, "kept": whole, "changed": whole, "dropped": 6 - whole, "prompt_version": revision.VERSION,
+    }  # fmt: skip
+
+
+def test_an_answer_that_the_judge_left_as_it_was_is_kept_and_not_changed() -> None:
+    said = ("as it was", "better", "")
+    rows = [{"completion": [{"role": "assistant", "content": after}], "original": " as it was "} for after in said]
+    seen = revision.counts(rows)
+    assert (seen["kept"], seen["changed"], seen["dropped"]) == (2, 1, 1)
 
 
 def test_a_judge_that_rewrites_nothing_leaves_nothing_to_learn(pocket: Home, tmp_path: Path) -> None:

@@ -6,48 +6,27 @@ from typing import Any
 
 import pytest
 
-from engine.errors import BadInput, NotFound, TryLater, WrongShape
+from engine.errors import BadInput, TryLater
 from engine.jobs import chains, rewarded, submit
+from engine.jobs.stages import read
 from storage import chains as stored
-from storage import models, runs
+from storage import runs
 from storage.home import Home
-from storage.records import Chain, Run
+from storage.records import Chain
 from tests import filled
-
-SFT = {"name": "sft", "method": "sft", "data": "pocket-instructions", "settings": {"steps": 5}}
-DPO = {"name": "dpo", "method": "dpo", "data": "pocket-preferences", "settings": {"steps": 5}}
-GRPO = {"name": "rl", "method": "grpo", "data": "pocket-sums"}
-BAR = {"data": "pocket-instructions-held-out", "least": 0.8, "limit": 50}
-
-
-def begun(home: Home, *stages: dict[str, Any]) -> Chain:
-    return chains.begin(home, "road", "pocket", chains.read(stages))
-
-
-def next_run(home: Home) -> Run | None:
-    """What the engine would queue and claim now."""
-    chains.advance(home)
-    chains.advance(home)  # looking twice queues nothing twice
-    waiting = runs.in_status(home, "queued")
-    assert len(waiting) <= 1, "one stage at a time"
-    return runs.claim(home) if waiting else None
-
-
-def succeed(home: Home, run: Run | None, **summary: Any) -> int:
-    """The run has ended well, and a training has left an adapter; its number."""
-    assert run is not None
-    if run.kind == "train":
-        base = next(m for m in models.all(home) if m.name == "pocket")
-        task = "reward" if run.request["method"] == "reward" else "language"
-        made = filled.model(home, run.name, "adapter", base, run.id, task=task)
-        summary = {"model_id": made.id, **summary}
-    runs.end(home, run.id, "succeeded", summary=summary)
-    return int(summary.get("model_id", 0))
-
-
-def status(home: Home, chain: Chain) -> tuple[str, list[str]]:
-    now = chains.find(home, f"#{chain.id}")
-    return now.status, [each.word for each in chains.standings(home, now)]
+from tests.engine.jobs.roads import (
+    BAR,
+    DPO,
+    JUDGE,
+    PAIRS,
+    SFT,
+    begun,
+    below_its_bar,
+    filled_datasets,
+    next_run,
+    status,
+    succeed,
+)
 
 
 def test_each_stage_begins_with_what_the_one_before_it_made(pocket: Home) -> None:
@@ -88,37 +67,6 @@ def test_a_bar_that_is_not_met_holds_the_road_until_it_is_waived(pocket: Home) -
     chains.resume(pocket, held, waive=True)
     following = next_run(pocket)
     assert following is not None and following.request["method"] == "dpo"
-
-
-def test_a_road_is_walked_again_from_a_stage_with_what_was_made_before_it(pocket: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rewarded, "trusted", lambda *_: None)
-    reward = {"name": "judge", "method": "reward", "data": "pocket-preferences"}
-    ppo = {"name": "rl", "method": "ppo", "data": "pocket-sums", "settings": {"rewards": "model", "reward_model": "@judge"}}
-    chain = begun(pocket, {**SFT, "bar": BAR}, reward, ppo)
-    with pytest.raises(BadInput, match="The stage sft before judge has not made anything yet"):
-        chains.again(pocket, chain, "judge", {})
-    spoken = succeed(pocket, next_run(pocket))
-    succeed(pocket, next_run(pocket), value=0.9, low=0.8, high=0.95, n=50)
-    scored = succeed(pocket, next_run(pocket))
-    chains.stop(pocket, chain)
-    runs.end(pocket, runs.page(pocket)[0].id, "stopped", before="queued")
-    chains.again(pocket, chain, "rl", {"steps": "7"})
-    last = next_run(pocket)
-    assert last is not None and last.request["model_id"] == spoken
-    assert (last.request["settings"]["reward_model"], last.request["settings"]["steps"]) == (f"#{scored}", 7)
-    chains.stop(pocket, chains.find(pocket, f"{chain.name}-from-rl"))
-    runs.end(pocket, last.id, "stopped", before="queued")
-    named = begun(pocket, SFT, {**reward, "model": "@sft"}, ppo)
-    other = succeed(pocket, next_run(pocket))
-    succeed(pocket, next_run(pocket))
-    chains.stop(pocket, named)
-    runs.end(pocket, runs.page(pocket)[0].id, "stopped", before="queued")
-    chains.again(pocket, named, "judge", {"steps": "7"})
-    succeed(pocket, next_run(pocket))
-    following = next_run(pocket)
-    assert following is not None and following.request["model_id"] == other, "what names no model takes the last that speaks"
-    with pytest.raises(NotFound, match="has no stage 'dpo'. It has: sft, judge, rl"):
-        chains.again(pocket, chain, "dpo", {})
 
 
 def test_a_bar_that_is_met_is_passed(pocket: Home) -> None:
@@ -197,12 +145,6 @@ def test_a_stage_that_samples_makes_data_for_the_next(pocket: Home) -> None:
     assert last is not None and (last.request["dataset_id"], last.request["model_id"]) == (pairs.id, made)
 
 
-def filled_datasets(home: Home) -> Any:
-    from storage import datasets
-
-    return datasets.all(home)
-
-
 def test_what_is_gone_when_its_turn_comes_holds_the_road_with_the_reason(pocket: Home) -> None:
     chain = begun(pocket, SFT, DPO)
     run = next_run(pocket)
@@ -212,71 +154,49 @@ def test_what_is_gone_when_its_turn_comes_holds_the_road_with_the_reason(pocket:
     assert "#999" in (chains.find(pocket, "road").reason or "")
 
 
-@pytest.mark.parametrize(
-    ("stages", "error", "problem"),
-    [
-        ([], BadInput, "Give at least one"),
-        ([{"name": "a"}], BadInput, "lacks data; it has name"),
-        ([{**SFT, "steps": 3}], BadInput, "has 'steps'; a stage takes name, data"),
-        ([SFT, SFT], BadInput, "two stages 'sft'"),
-        ([{**SFT, "method": "sfft"}], NotFound, "Stage sft: There is no method"),
-        ([{**SFT, "data": "nothing"}], NotFound, "Stage sft: There is no data set"),
-        ([{**SFT, "settings": {"step": 3}}], BadInput, "Stage sft: .*step"),
-        ([{**SFT, "model": "@later"}, {**DPO, "name": "later"}], NotFound, "@later names no earlier stage"),
-        ([SFT, {**DPO, "data": "@sft"}], WrongShape, "makes a model, no data"),
-        ([{**SFT, "bar": {"data": "pocket-far-isle", "least": 0.5}}], WrongShape, "Stage sft: The model is asked questions"),
-        ([{**SFT, "bar": {"least": 0.5}}], BadInput, "Stage 1, bar, lacks data"),
-        ([{**SFT, "bar": {**BAR, "least": 80}}], BadInput, "from 0 to 1, not 80"),
-        ([{**SFT, "begin": "anew"}], BadInput, "continue or merge"),
-        ([{**DPO, "data": "pocket-instructions"}], WrongShape, "Stage dpo"),
-        ([{"name": "a", "data": "pocket-sums", "sample": {"kept": "all"}}], BadInput, "has 'kept'; sample takes"),
-        (
-            [{"name": "a", "data": "pocket-sums", "sample": {}}, {**DPO, "data": "@a"}],
-            WrongShape,
-            "takes no prompt_completion data",
-        ),
-        *[
-            ([{**SFT, **wrong}], BadInput, said)
-            for wrong, said in (
-                ({"seed": "x"}, "Stage 1 has seed 'x', which has to be a whole number"),
-                ({"seed": -1}, "seed takes a whole number from 0"),
-                ({"data": 5}, "data 5, which has to be text"),
-                ({"name": 5}, "name 5, which has to be text"),
-                ({"settings": [1]}, r"settings \[1\], which has to be an object"),
-                ({"bar": {**BAR, "least": "0.5"}}, "least '0.5', which has to be a number"),
-                ({"bar": {**BAR, "limit": -4}}, "limit takes a whole number of at least 1"),
-                ({"judge": "x"}, "judge 'x', which has to be an object"),
-                ({"judge": {"address": 5, "judge": "j"}}, "address 5, which has to be text"),
-                ({"judge": {"address": "http://j", "judge": "j", "foo": 1}}, "'foo'; judge takes address"),
-                ({"judge": {"address": "http://j", "judge": "j", "principles": "kind"}}, "a list of texts"),
-                ({"sample": {"answers": "many"}}, "answers 'many', which has to be a whole number"),
-            )
-        ],
-        ([{"name": "a", "data": "pocket-sums", "sample": {"keep": "most"}}], BadInput, "keep takes all"),
-        ([{"name": "a", "data": "pocket-sums", "judge": {"address": "x", "judge": "j"}}], BadInput, "begins with http"),
-        (
-            [SFT, {**DPO, "name": "r", "method": "reward"}, {**SFT, "name": "b", "model": "@r"}],
-            WrongShape,
-            "no model that speaks",
-        ),
-        (
-            [SFT, {**GRPO, "settings": {"rewards": "model", "reward_model": "@sft"}}],
-            WrongShape,
-            "reward_model takes a reward model",
-        ),
-        ([{**SFT, "bar": {"data": "pocket-questions", "least": 0.5}}], BadInput, "pocket-questions"),
-        ([{**GRPO, "settings": {"answers": 7}}], BadInput, "take a multiple, such as"),
-        ([{**GRPO, "settings": {"rewards": ""}}], BadInput, "rewards is empty"),
-        ([{**GRPO, "settings": {"rewards": "chekc"}}], BadInput, "Stage rl: .*there is no reward 'chekc'"),
-        ([{**GRPO, "settings": {"rewards": "model"}}], BadInput, "Stage rl: .*reward_model names none"),
-    ],
-)
-def test_a_road_that_cannot_be_walked_is_refused_before_its_first_step(
-    stages: list[Any], error: type[Exception], problem: str, pocket: Home
-) -> None:
-    with pytest.raises(error, match=problem):
-        begun(pocket, *stages)
-    assert not stored.page(pocket)
+def test_what_holds_a_road_is_kept(pocket: Home) -> None:
+    chain = begun(pocket, {**SFT, "bar": BAR}, DPO)
+    succeed(pocket, next_run(pocket))
+    succeed(pocket, next_run(pocket), value=0.6, low=0.5, high=0.7, n=50)
+    assert next_run(pocket) is None and chains.find(pocket, f"#{chain.id}").held_by == "bar"
+    chains.resume(pocket, chains.find(pocket, f"#{chain.id}"), waive=True)
+    assert chains.find(pocket, f"#{chain.id}").held_by is None
+    other = begun(pocket, SFT, DPO)
+    chains.stop(pocket, chains.find(pocket, f"#{chain.id}"))
+    run = next_run(pocket)
+    assert run is not None
+    runs.end(pocket, run.id, "succeeded", summary={"model_id": 999})
+    assert next_run(pocket) is None and chains.find(pocket, f"#{other.id}").held_by == "input"
+
+
+def test_a_held_road_can_be_stopped_and_still_says_what_its_bar_wants(pocket: Home) -> None:
+    held, _, _ = below_its_bar(pocket)
+    chains.stop(pocket, held)
+    stopped = chains.find(pocket, f"#{held.id}")
+    assert stopped.status == "stopped"
+    with pytest.raises(BadInput, match="sft reaches 10.0% .*go on all the same"):
+        chains.resume(pocket, stopped)
+    chains.resume(pocket, stopped, waive=True)
+    following = next_run(pocket)
+    assert following is not None and following.request["method"] == "dpo"
+
+
+def test_every_run_of_a_road_says_which_it_comes_after(pocket: Home) -> None:
+    begun(pocket, {**SFT, "bar": BAR}, PAIRS, {"name": "said", "data": "pocket-sums", "judge": JUDGE}, {**DPO, "begin": "merge"})
+    first = next_run(pocket)
+    succeed(pocket, first)
+    after, kinds = first, []
+    made = {"sample": "dataset_id", "judge": "dataset_id", "measure": "value", "export": "model_id"}
+    assert first is not None and first.parent_id is None
+    whole = filled.model(pocket, "whole")
+    for _ in range(5):
+        run = next_run(pocket)
+        assert run is not None and after is not None, chains.find(pocket, "road").reason
+        assert run.parent_id == after.id, run.kind
+        kinds.append(run.kind)
+        succeed(pocket, run, **{made.get(run.kind, "n"): {"measure": 1.0, "export": whole.id}.get(run.kind, 1)})
+        after = after if run.kind == "measure" else run
+    assert kinds == ["measure", "sample", "judge", "export", "train"]
 
 
 def test_a_fault_in_one_chain_holds_it_and_leaves_the_others(pocket: Home, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -297,9 +217,9 @@ def test_a_fault_in_one_chain_holds_it_and_leaves_the_others(pocket: Home, monke
 
 
 def test_a_chain_is_begun_once_by_its_token_and_known_from_its_runs(pocket: Home, tmp_path: Path) -> None:
-    stages = chains.read(json.loads(json.dumps([{**SFT, "bar": BAR}, DPO])))
+    stages = read(json.loads(json.dumps([{**SFT, "bar": BAR}, DPO])))
     first, second = (chains.begin(pocket, "road", "pocket", stages, token="click") for _ in range(2))
-    assert first.id == second.id and chains.read(first.request["stages"]) == stages
+    assert first.id == second.id and read(first.request["stages"]) == stages
     run = next_run(pocket)
     assert run is not None and stored.of_run(pocket, run.id) == first.id
     other = submit.train(pocket, method="sft", model="pocket", dataset="pocket-instructions", settings={})

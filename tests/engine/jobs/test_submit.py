@@ -135,6 +135,13 @@ def test_a_default_name_of_long_names_is_cut(home: Home, base: Model, data: dict
     assert train(home, base, data["messages"]).name == "pocket-sft-support-questions"
 
 
+def test_a_name_that_is_cut_keeps_its_ending() -> None:
+    assert names.made_from("x" * 90, "-pairs") == "x" * 74 + "-pairs"
+    assert names.made_from("road", "-a/b") == "road-a-b"
+    assert names.made_from("road", "-" + "s" * 80) == "s" * 80
+    assert names.made_from("x" * 73 + " y", "-pairs") == "x" * 73 + " -pairs"
+
+
 def test_samples_that_cannot_be_drawn_are_refused_at_once(home: Home, base: Model, data: dict[str, Dataset]) -> None:
     asked = {"model": "pocket", "dataset": f"#{data['prompt'].id}", "name": "mine"}
     for change, error, said in (
@@ -148,6 +155,10 @@ def test_samples_that_cannot_be_drawn_are_refused_at_once(home: Home, base: Mode
         ({"rewards": "ended", "reward_code": "def reward(p, a, r): return 1"}, BadInput, "does not use python"),
         ({"rewards": "judge", "judge_address": "http://x/v1"}, BadInput, "set judge_address and judge, or neither"),
         ({"rewards": "judge", "judge_address": "x", "judge": "large"}, BadInput, "begins with http"),
+        ({"reward_model": "no-such-model"}, BadInput, "Without a reward nothing uses reward_model"),
+        ({"judge": "j", "judge_address": "http://x/v1"}, BadInput, "nothing uses judge_address and judge"),
+        ({"rewards": "ended", "least": 0.5}, BadInput, "least is 0.5, and to keep all takes no notice of it"),
+        ({"sampling": {"stop": ["."]}}, BadInput, "sampling has 'stop'; it takes seed, temperature, top_p, max_tokens"),
         ({"sampling": {"temperature": 0.0}}, BadInput, "all 4 answers to a prompt are the same"),
     ):
         with pytest.raises(error, match=said):
