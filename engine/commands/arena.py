@@ -33,7 +33,11 @@ def add_to(commands: Parsers, common: argparse.ArgumentParser) -> None:
         parser.add_argument("--labeller", help="only the votes of this one")
         parser.add_argument("--topic", help="only those on this topic")
     for name, run, help in (
-        ("import", _import, "take FastChat's battles with their conversations into a project of labels, which is begun where there is none"),
+        (
+            "import",
+            _import,
+            "take FastChat's battles with their conversations into a project of labels, which is begun where there is none",
+        ),
         ("export", _export, "write the battles of a project as FastChat has them, or as CSV where the file is called so"),
     ):
         made = what.add_parser(name, parents=[common], help=help)

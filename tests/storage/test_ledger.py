@@ -169,6 +169,7 @@ import resource, sys
 from pathlib import Path
 from storage import ledger
 from storage.home import Home
+from storage.records import Vote
 home = Home.resolve(Path(sys.argv[1]))
 room = ledger.size(home) + 20
 resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
@@ -263,8 +264,12 @@ def test_a_decision_whose_commit_failed_can_be_made_again(home: Home, monkeypatc
 def test_a_comparison_whose_commit_failed_can_be_made_again(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     project = begin(home)
     new = NewPair([{"role": "user", "content": "?"}], "x", "y")
-    failing_once(monkeypatch, lambda: desk.compare(home, project, new, "anna", "first", token="1" * 32, source="chat"))
-    assert desk.compare(home, project, new, "anna", "second", token="2" * 32, source="chat").choice == "second"
+
+    def compare(choice: str, token: str) -> Vote:
+        return desk.compare(home, project, [desk.Compared(new, choice, token * 32)], "anna", source="chat")[0]
+
+    failing_once(monkeypatch, lambda: compare("first", "1"))
+    assert compare("second", "2").choice == "second"
     assert [vote.choice for vote in preferences.votes(home, project.id)] == ["second"]
 
 
