@@ -118,19 +118,19 @@ def vote(home: Home, talk: Conversation, turn: Turn, said: int | str) -> None:
 def _compared(talk: Conversation, turn: Turn, said: int | str) -> list[desk.Compared]:
     """The pairs that a choice decides; none of answers that are the same."""
     asked, at, sides = comparable(talk, turn), talk.shown.index, range(len(talk.models))
+    if asked is None:
+        return []
     if isinstance(said, int):
         choice, among = "first", [(said, other) for other in sides if other != said]
     else:
         choice, among = said, list(itertools.combinations(sides, 2))
     found = []
-    for one, other in among if asked is not None else ():
+    for one, other in among:
         first, second = turn.answers[one].text, turn.answers[other].text
         if first.strip() != second.strip():
-            origins = {"first": origin(talk, turn, one), "second": origin(talk, turn, other)}
+            pair = NewPair(asked, first, second, {"first": origin(talk, turn, one), "second": origin(talk, turn, other)})
             token = session.token(f"chat_judge_{turn.id} {one} {other} {said}")
-            found.append(
-                desk.Compared(NewPair(asked or [], first, second, origins), choice, token, flipped=int(at(one) > at(other)))
-            )
+            found.append(desk.Compared(pair, choice, token, flipped=int(at(one) > at(other))))
     return found
 
 

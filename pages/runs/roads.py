@@ -75,16 +75,13 @@ def stage(each: Standing, place: int) -> None:
                 f"{each.bar.summary['value']:.0%} of" if each.bar is not None and "value" in each.bar.summary else "At least"
             )
             st.caption(f":material/flag: {reached} {each.stage.bar.least:.0%} on {inert.plain(each.stage.bar.data, 40)}")
-        for run in dict.fromkeys(run for run in (each.work, latest(each)) if run is not None):
-            st.page_link(
-                "pages/runs/page.py", label=f"Run {run.id}", icon=":material/monitoring:", query_params={"run": str(run.id)}
-            )
+        for run in dict.fromkeys(run.id for run in (each.work, latest(each)) if run is not None):
+            st.page_link("pages/runs/page.py", label=f"Run {run}", icon=":material/monitoring:", query_params={"run": str(run)})
 
 
 def latest(each: Standing) -> Run | None:
     """The newest run of a stage."""
-    there = [run for run in (each.merge, each.work, each.bar) if run is not None]
-    return max(there, key=lambda run: run.id, default=None)
+    return max(each.runs, key=lambda run: run.id, default=None)
 
 
 def actions(home: Home, chain: Chain) -> None:

@@ -18,6 +18,19 @@ APP = Path(__file__).parents[2] / "app.py"
 PAGES = ("home", "rubric", "bakeoff", "datasets", "labels", "knowledge", "train", "runs", "chat", "deployments", "models")
 
 
+@pytest.fixture(autouse=True)
+def no_page_breaks_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a test looks at, a page that ends in an exception fails it: what stands above the fault would look right."""
+    run = AppTest._run  # pyright: ignore[reportPrivateUsage]
+
+    def whole(app: AppTest, *args: Any, **kwargs: Any) -> AppTest:
+        found = run(app, *args, **kwargs)
+        assert not found.exception, "\n".join(str(each.value) for each in found.exception)
+        return found
+
+    monkeypatch.setattr(AppTest, "_run", whole)
+
+
 @pytest.fixture
 def empty_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
     """A home that the engine has made ready and nobody has used."""
